@@ -1,0 +1,142 @@
+package metering
+
+import (
+	"fmt"
+	"time"
+)
+
+// AccountID is an AWS account id: 12 digits.
+type AccountID string
+
+// accountIDDigits is the length of an AWS account id. The service model admits
+// any run of digits on the wire (contract table of CustomerAWSAccountId); an
+// account that exists has twelve.
+const accountIDDigits = 12
+
+// Valid reports whether the id is twelve digits.
+func (a AccountID) Valid() bool {
+	if len(a) != accountIDDigits {
+		return false
+	}
+	for i := range len(a) {
+		if a[i] < '0' || a[i] > '9' {
+			return false
+		}
+	}
+	return true
+}
+
+// CustomerID is the older handle of a buyer of one product: CustomerIdentifier
+// on the wire. There is one for each buyer and product.
+type CustomerID string
+
+// Account is a party of the marketplace: a seller, a buyer, or both.
+type Account struct {
+	ID        AccountID
+	Name      string
+	Seller    bool
+	Buyer     bool
+	Suspended bool // as a buyer: its usage is no longer accepted
+}
+
+// Platform is where a workload runs.
+type Platform string
+
+// The platforms that MeterUsage and RegisterUsage can be called from. PlatformNone
+// is a caller that is no workload: an IAM user, a laptop, a seller's server.
+const (
+	PlatformNone      Platform = ""
+	PlatformEC2       Platform = "ec2"
+	PlatformECS       Platform = "ecs"
+	PlatformEKS       Platform = "eks"
+	PlatformAgentCore Platform = "agentcore"
+)
+
+// Workload is one running thing in a buyer's account: an EC2 instance, an ECS
+// task, an EKS pod, or a Bedrock AgentCore runtime.
+type Workload struct {
+	ID       string
+	Platform Platform
+	Account  AccountID
+	Region   string
+	// Heartbeat, when not zero, is how long the workload may stay silent before
+	// its registrations count as stopped.
+	Heartbeat time.Duration
+}
+
+// Caller is who signed a request: the account, the key, and the workload the
+// key stands for, if it stands for one.
+type Caller struct {
+	Account  AccountID
+	KeyID    string
+	Workload *Workload
+}
+
+// Platform is the platform of the caller's workload.
+func (c Caller) Platform() Platform {
+	if c.Workload == nil {
+		return PlatformNone
+	}
+	return c.Workload.Platform
+}
+
+// Resource is the id that MeterUsage de-duplicates by: the workload's, or the
+// access key's where a ruling lets that stand for one.
+func (c Caller) Resource() string {
+	if c.Workload == nil {
+		return c.KeyID
+	}
+	return c.Workload.ID
+}
+
+// CheckPlatform refuses a caller whose platform the product's type cannot be
+// metered from.
+func CheckPlatform(op Operation, p *Product, c Caller, r Rulings) error {
+	if op == MeterUsage && c.Workload == nil && r.KeyAsResource {
+		return nil
+	}
+	for _, platform := range platforms[p.Type] {
+		if platform == c.Platform() {
+			return nil
+		}
+	}
+	if op == RegisterUsage {
+		return fmt.Errorf("%w: this operation can only be called from within an ECS task or an EKS pod", ErrPlatformNotSupported)
+	}
+	return fmt.Errorf("%w: %s products are metered from %s, and the caller's credentials are of %s",
+		ErrPlatformNotSupported, p.Type, platformNames(platforms[p.Type]), platformName(c.Platform()))
+}
+
+// platforms says where a product of each type runs.
+var platforms = map[ProductType][]Platform{
+	AMI:       {PlatformEC2},
+	Container: {PlatformECS, PlatformEKS},
+	Agent:     {PlatformAgentCore},
+}
+
+func platformName(p Platform) string {
+	switch p {
+	case PlatformEC2:
+		return "an EC2 instance"
+	case PlatformECS:
+		return "an ECS task"
+	case PlatformEKS:
+		return "an EKS pod"
+	case PlatformAgentCore:
+		return "an AgentCore runtime"
+	case PlatformNone:
+		return "no workload"
+	}
+	return string(p)
+}
+
+func platformNames(ps []Platform) string {
+	var names string
+	for i, p := range ps {
+		if i > 0 {
+			names += " or "
+		}
+		names += platformName(p)
+	}
+	return names
+}

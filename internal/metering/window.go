@@ -1,0 +1,59 @@
+package metering
+
+import (
+	"fmt"
+	"time"
+)
+
+// FutureTolerance is how far ahead of the service's clock a timestamp may lie.
+// AWS documents none; five minutes is what it grants a signature.
+const FutureTolerance = 5 * time.Minute
+
+// MonthEndGrace is how long after a month's end its usage is still accepted:
+// until 06:00 UTC on the first of the next (seller guide, August 2026).
+const MonthEndGrace = 6 * time.Hour
+
+// Window is how late a usage record may come. Ages are taken from the timestamp
+// as it was sent; only keys are floored to the hour.
+type Window struct {
+	Past      time.Duration
+	Inclusive bool // whether a record of exactly that age is still accepted
+}
+
+// BatchMeterUsageWindow: records "up to 24 hours" back, exactly 24 hours being
+// too old (API reference of BatchMeterUsage, July 2026; six hours before that).
+var BatchMeterUsageWindow = Window{Past: 24 * time.Hour}
+
+// MeterUsageWindow: records "up to six hours" back, six hours included (API
+// reference of MeterUsage, August 2026).
+var MeterUsageWindow = Window{Past: 6 * time.Hour, Inclusive: true}
+
+// Check refuses a timestamp that lies outside the window at now.
+func (w Window) Check(timestamp, now time.Time, r Rulings) error {
+	if timestamp.After(now.Add(FutureTolerance)) {
+		return fmt.Errorf("%w: %s is more than %s ahead of %s",
+			ErrTimestampOutOfBounds, rfc3339(timestamp), FutureTolerance, rfc3339(now))
+	}
+	month := monthOf(now)
+	inGrace := now.Before(month.Add(MonthEndGrace))
+	if inGrace && r.MonthEndExtends && !timestamp.Before(month.AddDate(0, -1, 0)) {
+		return nil
+	}
+	if age := now.Sub(timestamp); age > w.Past || age == w.Past && !w.Inclusive {
+		return fmt.Errorf("%w: %s is too old at %s, the limit is %s",
+			ErrTimestampOutOfBounds, rfc3339(timestamp), rfc3339(now), w.Past)
+	}
+	if timestamp.Before(month) && !inGrace {
+		return fmt.Errorf("%w: %s is of a month that closed at %s",
+			ErrTimestampOutOfBounds, rfc3339(timestamp), rfc3339(month.Add(MonthEndGrace)))
+	}
+	return nil
+}
+
+// monthOf is the first instant of the UTC month that t is in.
+func monthOf(t time.Time) time.Time {
+	t = t.UTC()
+	return time.Date(t.Year(), t.Month(), 1, 0, 0, 0, 0, time.UTC)
+}
+
+func rfc3339(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
