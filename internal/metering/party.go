@@ -15,15 +15,7 @@ const accountIDDigits = 12
 
 // Valid reports whether the id is twelve digits.
 func (a AccountID) Valid() bool {
-	if len(a) != accountIDDigits {
-		return false
-	}
-	for i := range len(a) {
-		if a[i] < '0' || a[i] > '9' {
-			return false
-		}
-	}
-	return true
+	return len(a) == accountIDDigits && IsAccountDigits(string(a))
 }
 
 // CustomerID is the older handle of a buyer of one product: CustomerIdentifier

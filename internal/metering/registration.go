@@ -45,6 +45,17 @@ func (k *SigningKey) ExpiredAt(now time.Time) bool {
 	return !k.Expires.IsZero() && !now.Before(k.Expires)
 }
 
+// KeyOfVersion finds a version of a product's key; one that never existed is
+// refused.
+func KeyOfVersion(keys []*SigningKey, version int32) (*SigningKey, error) {
+	for _, k := range keys {
+		if k.Version == version {
+			return k, nil
+		}
+	}
+	return nil, fmt.Errorf("%w: there is no version %d", ErrInvalidPublicKeyVersion, version)
+}
+
 // MinimumMetered is the least time a registered workload is metered for
 // (container guide, 2020; R-32).
 const MinimumMetered = time.Minute

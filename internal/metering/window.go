@@ -20,12 +20,13 @@ type Window struct {
 	Inclusive bool // whether a record of exactly that age is still accepted
 }
 
-// BatchMeterUsageWindow: records "up to 24 hours" back, exactly 24 hours being
-// too old (API reference of BatchMeterUsage, July 2026; six hours before that).
+// BatchMeterUsageWindow reaches back less than 24 hours: a record that is exactly
+// as old is too old (API reference of BatchMeterUsage, July 2026; it was six
+// hours before that).
 var BatchMeterUsageWindow = Window{Past: 24 * time.Hour}
 
-// MeterUsageWindow: records "up to six hours" back, six hours included (API
-// reference of MeterUsage, August 2026).
+// MeterUsageWindow reaches back six hours, six hours included (API reference of
+// MeterUsage, August 2026).
 var MeterUsageWindow = Window{Past: 6 * time.Hour, Inclusive: true}
 
 // Check refuses a timestamp that lies outside the window at now.

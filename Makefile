@@ -1,0 +1,77 @@
+SHELL       := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+GO        ?= go
+TOOL       = $(GO) tool -modfile=$(CURDIR)/tools/go.mod
+TESTFLAGS ?=
+COUNT     ?= 10
+BENCHTIME ?= 1s
+FUZZTIME  ?= 30s
+VULNDB    ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help build check fmt lint lint-more test race bench bench-compare fuzz golden cover vuln
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## Build bin/meterd
+	$(GO) build -trimpath -o bin/ ./cmd/...
+
+check: lint test race vuln ## Everything that must hold before a change goes in
+
+fmt: ## Format the code
+	$(TOOL) gofumpt -l -w .
+
+lint: ## Format check, vet, staticcheck
+	@list=$$($(TOOL) gofumpt -l .); [ -z "$$list" ] || { echo "not formatted (make fmt):"; echo "$$list"; exit 1; }
+	$(GO) vet ./...
+	$(TOOL) staticcheck ./...
+	cd test/sdk && $(GO) vet ./... && $(TOOL) staticcheck ./...
+
+lint-more: ## golangci-lint, which is beside the gate; takes minutes to build the first time
+	$(GO) tool -modfile=tools/golangci/go.mod golangci-lint run ./...
+
+# test/sdk is a module of its own, so that the AWS SDKs bind nobody's versions. It
+# is one package, and go test runs there without a package list: only then does it
+# show what a passing run prints, which is how those tests say that a client is
+# not installed. The root's run hides such lines; what it may leave out is said at
+# the end.
+test: ## Run every test; say what this machine had to leave out
+	$(GO) test $(TESTFLAGS) ./...
+	cd test/sdk && $(GO) test $(TESTFLAGS)
+	@[ -n "$${METERD_SIGV4_VECTORS:-}" ] || echo "left out: AWS's public signing vectors (METERD_SIGV4_VECTORS does not name their folder)"
+
+race: ## Run the tests again, shorter, under the race detector
+	$(GO) test -race -short $(TESTFLAGS) ./...
+
+bench: ## Benchmark into bench.txt; COUNT=10, BENCHTIME=1s
+	$(GO) test -run='^$$' -bench=. -benchmem -count=$(COUNT) -benchtime=$(BENCHTIME) ./... | tee bench.txt
+
+bench-compare: ## Compare bench.txt with docs/bench/baseline.txt
+	$(TOOL) benchstat docs/bench/baseline.txt bench.txt
+
+fuzz: ## Fuzz every target for FUZZTIME=30s each
+	@grep -rl --include='*_test.go' '^func Fuzz' cmd internal | xargs -r -n1 dirname | sort -u | while read -r d; do \
+	  for f in $$(grep -ho '^func Fuzz[A-Za-z0-9_]*' $$d/*_test.go | cut -c6-); do \
+	    echo "fuzz $$d $$f"; \
+	    $(GO) test -run='^$$' -fuzz="^$$f\$$" -fuzztime=$(FUZZTIME) ./$$d; \
+	  done; \
+	done
+
+golden: ## Rewrite golden files and transcripts from what the code does now; review them as prose
+	UPDATE=1 $(GO) test -count=1 ./...
+	@git --no-pager diff --stat -- '*/testdata/*'
+
+cover: ## Coverage of internal/
+	$(GO) test -coverpkg=./internal/... -coverprofile=cover.out ./...
+	@$(GO) tool cover -func=cover.out | tail -1
+
+# Findings and every other error fail. Only a database that cannot be reached is
+# let pass; VULNDB=file:///folder names another.
+vuln: ## Known vulnerabilities in what we call
+	@err=$$(mktemp); trap 'rm -f "$$err"' EXIT; \
+	if $(TOOL) govulncheck $(if $(VULNDB),-db $(VULNDB)) ./... 2>"$$err"; then :; \
+	elif grep -q '^govulncheck: fetching vulnerabilities:' "$$err"; then \
+	  echo "vuln: NOT CHECKED: the vulnerability database cannot be reached"; \
+	else cat "$$err" >&2; exit 1; fi

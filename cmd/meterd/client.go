@@ -1,0 +1,105 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/meterd/meterd/internal/admin"
+)
+
+const defaultURL = "http://127.0.0.1:8484"
+
+// clientTimeout bounds one call to the server.
+const clientTimeout = 30 * time.Second
+
+// client speaks to the admin API of a running server.
+type client struct{ url, token string }
+
+// newClient reads where the server is: flag, then variable, then default.
+func newClient(cmd *cobra.Command) (*client, error) {
+	url, err := cmd.Flags().GetString("url")
+	if err != nil {
+		return nil, err
+	}
+	c := &client{url: strings.TrimRight(cmp.Or(url, os.Getenv(urlVariable), defaultURL), "/"), token: os.Getenv(tokenVariable)}
+	if c.token == "" {
+		return nil, errors.New(tokenVariable + " is not set: 'meterd dev' prints it, and writes it with --env-file")
+	}
+	return c, nil
+}
+
+// refusedError is the server's no.
+type refusedError struct {
+	Status int    `json:"status"`
+	Title  string `json:"title"`
+	Detail string `json:"detail"`
+	Errors []struct {
+		Message  string `json:"message"`
+		Location string `json:"location"`
+	} `json:"errors"`
+}
+
+func (e *refusedError) Error() string {
+	text := cmp.Or(e.Detail, e.Title)
+	for _, more := range e.Errors {
+		text += fmt.Sprintf("\n  %s %s", more.Location, more.Message)
+	}
+	return text
+}
+
+// call sends in, if it is not nil, and reads the answer into out: raw bytes into
+// a *[]byte, JSON into anything else.
+func (c *client) call(ctx context.Context, method, path string, in, out any) error {
+	ctx, cancel := context.WithTimeout(ctx, clientTimeout)
+	defer cancel()
+	var body io.Reader
+	if in != nil {
+		b, err := json.Marshal(in)
+		if err != nil {
+			return err
+		}
+		body = bytes.NewReader(b)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, c.url+admin.Prefix+path, body)
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Authorization", "Bearer "+c.token)
+	if in != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return fmt.Errorf("no server answers at %s (%s): %w", c.url, urlVariable, err)
+	}
+	defer res.Body.Close()
+	answer, err := io.ReadAll(res.Body)
+	if err != nil {
+		return err
+	}
+	if res.StatusCode >= 300 {
+		refused := &refusedError{Title: res.Status}
+		_ = json.Unmarshal(answer, refused) // what is no problem document keeps the status line
+		refused.Status = res.StatusCode
+		return refused
+	}
+	switch out := out.(type) {
+	case nil:
+		return nil
+	case *[]byte:
+		*out = answer
+		return nil
+	}
+	return json.Unmarshal(answer, out)
+}

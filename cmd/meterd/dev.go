@@ -1,0 +1,180 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	_ "embed"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"time"
+
+	"github.com/lmittmann/tint"
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/meterd/meterd/internal/admin"
+	"github.com/meterd/meterd/internal/awsapi"
+	"github.com/meterd/meterd/internal/caller"
+	"github.com/meterd/meterd/internal/clock"
+	"github.com/meterd/meterd/internal/id"
+	"github.com/meterd/meterd/internal/store"
+	"github.com/meterd/meterd/internal/store/embedded"
+)
+
+//go:embed demo.yaml
+var demoCatalog []byte
+
+// dev is `meterd dev`: the whole service in one process, for a laptop or a test.
+type dev struct {
+	listen   string
+	data     string
+	catalog  string
+	envFile  string
+	clock    string
+	throttle string
+	hosts    []string
+	logLevel string
+}
+
+func newDev() *cobra.Command {
+	var d dev
+	cmd := &cobra.Command{
+		Use:   "dev",
+		Short: "Serve everything from this process, seeded and in memory",
+		Long: `Serve the API from this process: in memory unless --data names a directory, with
+a demo catalogue unless --catalog names a file. Nothing else is needed, and
+nothing leaves this machine.`,
+		Example: `  meterd dev
+  meterd dev --catalog catalog.yaml --clock 2026-09-15T10:30:00Z
+  meterd dev --listen 127.0.0.1:0 --env-file meterd.env`,
+		Args: exactly(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return d.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), cmd.CommandPath())
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&d.listen, "listen", "127.0.0.1:8484", "address to listen on; port 0 picks a free one")
+	flags.StringVar(&d.data, "data", "", "directory to keep the data in (default: memory)")
+	flags.StringVar(&d.catalog, "catalog", "", "catalogue file to serve in place of the demo's")
+	flags.StringVar(&d.envFile, "env-file", "", "file to write shell exports to, complete before /readyz answers 200")
+	flags.StringVar(&d.clock, "clock", "", "stop the service's clock at this time (RFC 3339)")
+	flags.StringVar(&d.throttle, "throttle", "aws", "limits on calls: aws (its published quotas) or off")
+	flags.StringArrayVar(&d.hosts, "host", nil, "accept this Host header, too; may be repeated")
+	flags.StringVar(&d.logLevel, "log-level", "info", "least level to log: debug (every call), info (refusals), warn or error")
+	return cmd
+}
+
+func (d *dev) run(ctx context.Context, stdout, stderr io.Writer, command string) (err error) {
+	misused := func(format string, args ...any) error {
+		return &usageError{fmt.Errorf(format, args...), command}
+	}
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(d.logLevel)); err != nil {
+		return misused("--log-level %q is none of debug, info, warn, error", d.logLevel)
+	}
+	limits := caller.AWSLimits()
+	switch d.throttle {
+	case "aws":
+	case "off":
+		limits = nil
+	default:
+		return misused("--throttle %q is neither aws nor off", d.throttle)
+	}
+	serviceClock := clock.New(time.Now)
+	if d.clock != "" {
+		at, err := time.Parse(time.RFC3339, d.clock)
+		if err != nil {
+			return misused("--clock %q is not a time such as 2026-09-15T10:30:00Z", d.clock)
+		}
+		serviceClock.Set(at)
+	}
+	file, source := "the demo catalogue", demoCatalog
+	if d.catalog != "" {
+		var err error
+		if source, err = os.ReadFile(d.catalog); err != nil {
+			return fmt.Errorf("--catalog: %w", err)
+		}
+		file = d.catalog
+	}
+	catalog, err := admin.ParseCatalog(source)
+	if err != nil {
+		return fmt.Errorf("%s:\n%w", file, err)
+	}
+
+	onTerminal := isTerminal(stdout)
+	logger := slog.New(slog.NewJSONHandler(stdout, &slog.HandlerOptions{Level: level}))
+	if onTerminal {
+		logger = slog.New(tint.NewHandler(stderr, &tint.Options{Level: level, TimeFormat: time.TimeOnly, NoColor: os.Getenv("NO_COLOR") != ""}))
+	}
+	db, err := embedded.Open(embedded.Options{Dir: d.data, Logger: logger})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+
+	s := &server{store: db, log: logger}
+	faults := new(awsapi.Faults)
+	ids := id.Source{Now: time.Now}
+	s.admin = &admin.Service{
+		Store: db, Clock: serviceClock, NewID: ids.New, Token: adminToken(), Log: logger,
+		SetFault: func(f admin.Fault) error { return faults.Set(awsapi.Fault(f)) },
+		Faults: func() []admin.Fault {
+			all := []admin.Fault{}
+			for _, f := range faults.All() {
+				all = append(all, admin.Fault(f))
+			}
+			return all
+		},
+	}
+	if err := s.admin.Apply(ctx, catalog); err != nil {
+		return fmt.Errorf("%s:\n%w", file, err)
+	}
+
+	listener, err := net.Listen("tcp", d.listen)
+	if err != nil {
+		return fmt.Errorf("--listen %s: %w", d.listen, err)
+	}
+	s.hosts = hosts{extra: append(d.hosts, listener.Addr().String(), d.listen)}
+	s.api = &awsapi.Service{
+		Store:   db,
+		Callers: caller.NewAuthenticator(db.Catalog(), time.Now), Throttle: caller.NewThrottle(limits, time.Now),
+		Faults: faults, Now: serviceClock.Now, NewID: ids.New, Log: logger,
+		Rulings: catalog.Compat.Rulings(), Namespaces: catalog.Compat.ErrorNamespace,
+		ServesHost: s.hosts.serves,
+	}
+	env := environmentOf(listener.Addr(), catalog, s.admin.Token)
+	if d.envFile != "" {
+		if err := env.write(d.envFile); err != nil {
+			return errors.Join(fmt.Errorf("--env-file: %w", err), listener.Close())
+		}
+	}
+	return s.serve(ctx, listener, func() {
+		if onTerminal {
+			banner(stdout, d.data, env, catalog)
+			return
+		}
+		logger.Info("ready", "url", env.url, "data", cmp.Or(d.data, "memory"), "catalog", file, "version", version())
+	})
+}
+
+// adminToken is the admin API's bearer token: the environment's or, if it names
+// none, one that lasts as long as this process.
+func adminToken() store.Secret {
+	if token := os.Getenv(tokenVariable); token != "" {
+		return store.Secret(token)
+	}
+	var b [24]byte
+	rand.Read(b[:])
+	return store.Secret(base64.RawURLEncoding.EncodeToString(b[:]))
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/meterd/meterd/internal/admin"
+	"github.com/meterd/meterd/internal/metering"
+	"github.com/meterd/meterd/internal/store"
+)
+
+// Variables that the commands read.
+const (
+	urlVariable   = "METERD_URL"
+	tokenVariable = "METERD_ADMIN_TOKEN"
+)
+
+// environment is what a client needs to know: of AWS's SDKs, and of our own
+// commands.
+type environment struct {
+	url       string
+	variables []variable
+}
+
+type variable struct{ name, value string }
+
+// region is what clients are told to sign for. Any listed one is served.
+const region = "us-east-1"
+
+func environmentOf(addr net.Addr, c *admin.Catalog, token store.Secret) environment {
+	host, port, err := net.SplitHostPort(addr.String())
+	if ip := net.ParseIP(host); err == nil && ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1" // a server that listens on every address is reached at this one
+	}
+	e := environment{url: "http://" + net.JoinHostPort(host, port)}
+	e.variables = []variable{
+		{"AWS_ENDPOINT_URL_MARKETPLACE_METERING", e.url},
+		{"AWS_ENDPOINT_URL_MARKETPLACE_ENTITLEMENT_SERVICE", e.url},
+		{"AWS_REGION", region},
+		{"AWS_DEFAULT_REGION", region}, // version 1 of the AWS CLI reads no other
+	}
+	if len(c.Credentials) > 0 {
+		first := c.Credentials[0]
+		e.variables = append(e.variables,
+			variable{"AWS_ACCESS_KEY_ID", first.AccessKeyID},
+			variable{"AWS_SECRET_ACCESS_KEY", first.SecretAccessKey})
+	}
+	e.variables = append(e.variables, variable{urlVariable, e.url}, variable{tokenVariable, string(token)}) // string: the one place that shows it
+	return e
+}
+
+// exports are the lines that set the variables in a shell.
+func (e environment) exports() string {
+	var b strings.Builder
+	for _, v := range e.variables {
+		fmt.Fprintf(&b, "export %s=%s\n", v.name, shellQuote(v.value))
+	}
+	return b.String()
+}
+
+// write makes the file, whole or not at all, readable by its owner alone.
+func (e environment) write(path string) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".meterd-env-*") // mode 0600
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(e.exports())
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		_ = os.Remove(f.Name())
+	}
+	return err
+}
+
+// shellQuote leaves a plain word as it is and quotes anything else.
+func shellQuote(s string) string {
+	plain := s != "" && strings.IndexFunc(s, func(r rune) bool {
+		return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("_-./:@%+=,", r))
+	}) < 0
+	if plain {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+// banner is what a person at a terminal reads.
+func banner(w io.Writer, data string, e environment, c *admin.Catalog) {
+	fmt.Fprintf(w, "meterd %s dev   data: %s   stop with Ctrl-C\n\n", version(), cmp.Or(data, "memory"))
+	fmt.Fprintf(w, "In another shell:\n\n%s", e.exports())
+	if call := exampleCall(c); call != "" {
+		fmt.Fprintf(w, "\n%s\nmeterd usage list\n", call)
+	}
+	fmt.Fprintln(w)
+}
+
+// exampleCall is a first call that works when pasted: a record of the first
+// license whose product is the first credential's seller's.
+func exampleCall(c *admin.Catalog) string {
+	for _, a := range c.Agreements {
+		for _, p := range c.Products {
+			if p.Code != a.Product || p.Type != metering.SaaS || p.Metering == metering.LegacyGeneration || a.LicenseARN == "" ||
+				len(p.Dimensions) == 0 || len(c.Credentials) == 0 || p.Seller != c.Credentials[0].Account {
+				continue
+			}
+			return fmt.Sprintf("aws meteringmarketplace batch-meter-usage --usage-records \\\n  \"Timestamp=$(date +%%s),CustomerAWSAccountId=%s,LicenseArn=%s,Dimension=%s,Quantity=5\"",
+				a.Buyer, a.LicenseARN, p.Dimensions[0].Name)
+		}
+	}
+	return ""
+}

@@ -1,0 +1,85 @@
+package admin
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// clockState is the clock on the wire.
+type clockState struct {
+	Now     time.Time `json:"now" doc:"What the service's clock shows."`
+	Running bool      `json:"running" doc:"Whether it runs; a clock that was set stands."`
+}
+
+func (s *Service) clockState() *body[clockState] {
+	now, running := s.Clock.State()
+	return &body[clockState]{clockState{now, running}}
+}
+
+func (s *Service) serveClock(api huma.API) {
+	huma.Register(api, huma.Operation{
+		OperationID: "get-clock", Method: http.MethodGet, Path: Prefix + "/clock", Summary: "Show the service's clock",
+	}, func(context.Context, *struct{}) (*body[clockState], error) {
+		return s.clockState(), nil
+	})
+	huma.Register(api, huma.Operation{
+		OperationID: "put-clock", Method: http.MethodPut, Path: Prefix + "/clock", Summary: "Set, move, stop or run the service's clock",
+	}, func(_ context.Context, in *struct {
+		Body struct {
+			Now     time.Time `json:"now,omitempty" doc:"Set the clock to this instant and stop it there." example:"2026-09-15T10:30:00Z"`
+			Advance string    `json:"advance,omitempty" doc:"Move the clock, back if negative; it runs or stands as before." example:"1h"`
+			Running *bool     `json:"running,omitempty" doc:"Let the clock go on from where it stands, or stop it."`
+		}
+	},
+	) (*body[clockState], error) {
+		asked := 0
+		for _, given := range []bool{!in.Body.Now.IsZero(), in.Body.Advance != "", in.Body.Running != nil} {
+			if given {
+				asked++
+			}
+		}
+		if asked != 1 {
+			return nil, huma.Error422UnprocessableEntity("exactly one of now, advance and running must be given")
+		}
+		switch {
+		case !in.Body.Now.IsZero():
+			s.Clock.Set(in.Body.Now)
+		case in.Body.Advance != "":
+			d, err := time.ParseDuration(in.Body.Advance)
+			if err != nil {
+				return nil, huma.Error422UnprocessableEntity("advance must be a duration such as 1h, 90m or -24h", err)
+			}
+			s.Clock.Advance(d)
+		case *in.Body.Running:
+			s.Clock.Run()
+		default:
+			s.Clock.Stop()
+		}
+		return s.clockState(), nil
+	})
+}
+
+func (s *Service) serveFaults(api huma.API) {
+	if s.SetFault == nil {
+		return
+	}
+	type faults struct {
+		Faults []Fault `json:"faults"`
+	}
+	huma.Register(api, huma.Operation{
+		OperationID: "get-faults", Method: http.MethodGet, Path: Prefix + "/faults", Summary: "List the faults that are still to come",
+	}, func(context.Context, *struct{}) (*body[faults], error) {
+		return &body[faults]{faults{s.Faults()}}, nil
+	})
+	huma.Register(api, huma.Operation{
+		OperationID: "put-fault", Method: http.MethodPut, Path: Prefix + "/faults", Summary: "Make the next calls of an operation fail",
+	}, func(_ context.Context, in *struct{ Body Fault }) (*body[faults], error) {
+		if err := s.SetFault(in.Body); err != nil {
+			return nil, huma.Error422UnprocessableEntity(err.Error())
+		}
+		return &body[faults]{faults{s.Faults()}}, nil
+	})
+}

@@ -1,0 +1,201 @@
+// Package admin is the operator's door: it puts products, buyers, agreements and
+// credentials in, and shows what was metered. Its methods are the one place
+// where each of these is done; the JSON API under /admin/v1 and the catalogue
+// file are two faces of them.
+package admin
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/meterd/meterd/internal/clock"
+	"github.com/meterd/meterd/internal/metering"
+	"github.com/meterd/meterd/internal/store"
+)
+
+// ErrNotFound says that there is nothing of the name that was asked for.
+var ErrNotFound = errors.New("not found")
+
+// Service is what an operator can do. Its fields are set before it is first
+// used.
+type Service struct {
+	Store store.Store
+	Clock *clock.Clock
+	NewID func() metering.ID
+	Token store.Secret // the bearer token of the API
+	Log   *slog.Logger
+
+	// SetFault and Faults reach the API's fault injection; nil where there is
+	// none.
+	SetFault func(Fault) error
+	Faults   func() []Fault
+
+	rotating sync.Mutex // a key's next version is made once
+}
+
+// Fault makes the next calls of an operation fail on purpose.
+type Fault struct {
+	Operation   metering.Operation `json:"operation" doc:"The operation whose next calls fail." example:"BatchMeterUsage"`
+	Code        string             `json:"code,omitempty" doc:"The error they are answered with, after throttling and in place of parsing." example:"InternalServiceErrorException"`
+	Unprocessed bool               `json:"unprocessed,omitempty" doc:"In place of a code, for BatchMeterUsage: after all checks every record comes back in UnprocessedRecords."`
+	Count       int                `json:"count" doc:"How many calls it is for; 0 clears the operation's fault." example:"2"`
+}
+
+// keyBits is the size of the keys we make. AWS's own sample has 1024; less than
+// 2048 is no longer to be trusted (R-18).
+const keyBits = 3072
+
+// operator is who the history names for changes through this door. It has one
+// token, and so one name.
+const operator = "operator"
+
+// newSigningKey makes a version of a product's key.
+func newSigningKey(product metering.ProductCode, version int32, now time.Time) (*store.SigningKey, error) {
+	private, err := rsa.GenerateKey(rand.Reader, keyBits)
+	if err != nil {
+		return nil, fmt.Errorf("making a signing key: %w", err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		return nil, fmt.Errorf("encoding a signing key: %w", err)
+	}
+	return &store.SigningKey{Product: product, Version: version, Private: der, Created: now}, nil
+}
+
+// RotateKey makes the next version of a product's key and lets the one before
+// expire now. Containers that ask for the old version go on getting signatures,
+// with the time of the rotation (R-18).
+func (s *Service) RotateKey(ctx context.Context, product metering.ProductCode) (*metering.SigningKey, error) {
+	s.rotating.Lock()
+	defer s.rotating.Unlock()
+	keys := s.Store.Catalog().SigningKeys(product)
+	if len(keys) == 0 {
+		return nil, fmt.Errorf("product %q has no signing key: only container products have: %w", product, ErrNotFound)
+	}
+	now := s.Clock.Now()
+	last := keys[len(keys)-1]
+	next, err := newSigningKey(product, last.Version+1, now)
+	if err != nil {
+		return nil, err
+	}
+	expired := store.SigningKey(*last)
+	expired.Expires = now
+	_, err = s.Store.Put(ctx, store.Change{By: operator, At: now, Entries: []store.Entry{&expired, next}})
+	return (*metering.SigningKey)(next), err
+}
+
+// PublicKey is a version of a product's key as PEM, to be built into an image.
+func (s *Service) PublicKey(product metering.ProductCode, version int32) ([]byte, error) {
+	key, err := metering.KeyOfVersion(s.Store.Catalog().SigningKeys(product), version)
+	if err != nil {
+		return nil, fmt.Errorf("product %q has no signing key of version %d: %w", product, version, ErrNotFound)
+	}
+	parsed, err := x509.ParsePKCS8PrivateKey(key.Private)
+	if err != nil {
+		return nil, fmt.Errorf("signing key of product %s, version %d: %w", product, version, err)
+	}
+	der, err := x509.MarshalPKIXPublicKey(parsed.(*rsa.PrivateKey).Public())
+	if err != nil {
+		return nil, fmt.Errorf("signing key of product %s, version %d: %w", product, version, err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}), nil
+}
+
+// IssueToken issues a registration token for an agreement: what the buyer's
+// browser would bring to the seller's page. It is shown once; only its hash is
+// kept.
+func (s *Service) IssueToken(ctx context.Context, agreement metering.AgreementID) (token string, expires time.Time, err error) {
+	if s.Store.Catalog().Agreement(agreement) == nil {
+		return "", time.Time{}, fmt.Errorf("agreement %q: %w", agreement, ErrNotFound)
+	}
+	var b [32]byte
+	rand.Read(b[:])
+	// Sellers' code decodes the token's form once more than it should: it must
+	// survive that.
+	token = base64.RawURLEncoding.EncodeToString(b[:])
+	now := s.Clock.Now()
+	entry := &store.RegistrationToken{Hash: sha256.Sum256([]byte(token)), Agreement: agreement, Issued: now}
+	_, err = s.Store.Put(ctx, store.Change{By: operator, At: now, Entries: []store.Entry{entry}})
+	return token, now.Add(metering.TokenLifetime), err
+}
+
+// StopRegistration stops metering a registered workload now. One that had
+// stopped stays as it was.
+func (s *Service) StopRegistration(ctx context.Context, id metering.ID) (metering.Registration, error) {
+	r, ok, err := s.Store.Registration(ctx, id)
+	if err != nil {
+		return metering.Registration{}, err
+	}
+	if !ok {
+		return metering.Registration{}, fmt.Errorf("registration %s: %w", id, ErrNotFound)
+	}
+	out, err := s.Store.Append(ctx, store.Call{
+		Account: r.Account, Region: r.Region, At: s.Clock.Now(),
+		Registration: &store.RegistrationChange{Stop: &id},
+	})
+	if err != nil {
+		return metering.Registration{}, err
+	}
+	return *out.Registration, nil
+}
+
+// Records lists a product's records of the hours that overlap from and to, to
+// excluded; zero times are no bounds. Without a product it lists those of every
+// product, one after the other.
+func (s *Service) Records(ctx context.Context, product metering.ProductCode, from, to time.Time, limit int, cursor string) (store.Page[metering.Record], error) {
+	q := store.RecordQuery{Product: product, From: minHour, To: maxHour, Limit: limit, Cursor: cursor}
+	if !from.IsZero() {
+		q.From = metering.HourOf(from)
+	}
+	if !to.IsZero() {
+		q.To = metering.HourOf(to.Add(time.Hour - 1))
+	}
+	if product != "" {
+		if s.Store.Catalog().Product(product) == nil {
+			return store.Page[metering.Record]{}, fmt.Errorf("product %q: %w", product, ErrNotFound)
+		}
+		return s.Store.Records(ctx, q)
+	}
+	at, inner, _ := strings.Cut(cursor, "~")
+	var all store.Page[metering.Record]
+	for e := range s.Store.Catalog().All(store.KindProduct) {
+		q.Product = metering.ProductCode(e.Ref().Name)
+		if string(q.Product) < at {
+			continue
+		}
+		q.Cursor = ""
+		if string(q.Product) == at {
+			q.Cursor = inner
+		}
+		if len(all.Items) > 0 {
+			all.Next = string(q.Product) + "~"
+			return all, nil
+		}
+		page, err := s.Store.Records(ctx, q)
+		if err != nil {
+			return store.Page[metering.Record]{}, err
+		}
+		if all = page; page.Next != "" {
+			all.Next = string(q.Product) + "~" + page.Next
+			return all, nil
+		}
+	}
+	return all, nil
+}
+
+// No hour that a record can be of lies outside these.
+const (
+	minHour = metering.Hour(-1 << 31)
+	maxHour = metering.Hour(1<<31 - 1)
+)

@@ -1,0 +1,83 @@
+package awsapi
+
+import (
+	"context"
+	"crypto/sha256"
+
+	"github.com/meterd/meterd/internal/awsjson"
+	"github.com/meterd/meterd/internal/metering"
+	"github.com/meterd/meterd/internal/store"
+)
+
+// ResolveCustomer: a seller's registration page asks who the buyer is that
+// brought a token. The answer does not say that the agreement is active yet.
+// https://docs.aws.amazon.com/marketplace/latest/APIReference/API_marketplace-metering_ResolveCustomer.html
+func (s *Service) resolveCustomer(ctx context.Context, req *request, in *resolveCustomerInput) (*resolveCustomerOutput, error) {
+	if err := metering.CheckRegion(req.op, req.caller, req.region); err != nil {
+		return nil, err
+	}
+	catalog := s.Store.Catalog()
+	token := catalog.Token(sha256.Sum256([]byte(in.registrationToken.Value)))
+	var agreement *metering.Agreement
+	var product *metering.Product
+	if token != nil {
+		if agreement = catalog.Agreement(token.Agreement); agreement != nil {
+			product = catalog.Product(agreement.Product)
+		}
+	}
+	if err := metering.CheckToken(token, product, req.caller, req.now); err != nil {
+		return nil, err
+	}
+	_, err := s.Store.Append(ctx, store.Call{
+		Account: req.caller.Account, Region: req.region, At: req.now,
+		After: func(store.Outcome) (store.Rest, error) {
+			return store.Rest{Event: s.event(req)}, nil
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &resolveCustomerOutput{agreement}, nil
+}
+
+type resolveCustomerInput struct{ registrationToken awsjson.Opt[string] }
+
+func (in *resolveCustomerInput) decode(d *awsjson.Decoder) {
+	for name := range d.Object() {
+		switch string(name) {
+		case "RegistrationToken":
+			in.registrationToken = d.String()
+		default:
+			d.Skip()
+		}
+	}
+}
+
+func (in *resolveCustomerInput) check(metering.Caller) error {
+	var v awsjson.Violations
+	at := (*awsjson.Path)(nil).Member("registrationToken")
+	if in.registrationToken.Set {
+		v.Length(at, in.registrationToken.Value, 1, 0)
+	} else {
+		v.Null(at)
+	}
+	return v.Err()
+}
+
+type resolveCustomerOutput struct{ agreement *metering.Agreement }
+
+// appendJSON leaves out what the agreement does not have: products of the newer
+// generation have no customer identifiers.
+func (out *resolveCustomerOutput) appendJSON(b []byte) []byte {
+	a := out.agreement
+	b = append(b, '{')
+	if a.Customer != "" {
+		b = awsjson.AppendMember(b, "CustomerIdentifier", string(a.Customer))
+	}
+	b = awsjson.AppendMember(b, "ProductCode", string(a.Product))
+	b = awsjson.AppendMember(b, "CustomerAWSAccountId", string(a.Buyer))
+	if a.LicenseARN != "" {
+		b = awsjson.AppendMember(b, "LicenseArn", a.LicenseARN)
+	}
+	return append(b, '}')
+}

@@ -1,0 +1,271 @@
+// Package awsapi is the door that AWS SDKs come through: the Marketplace
+// Metering Service, and GetEntitlements of its sibling, on AWS's own wire.
+//
+// A request walks down [Service.call]: the operation's name, the size, the
+// signature, the throttle; then the operation's own file, which reads from top
+// to bottom in the order of its checks and writes once, last. errors.go gives
+// every error its name and status.
+package awsapi
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/meterd/meterd/internal/awsjson"
+	"github.com/meterd/meterd/internal/caller"
+	"github.com/meterd/meterd/internal/metering"
+	"github.com/meterd/meterd/internal/store"
+)
+
+// MaxBody is the size that a request must stay under: 1 MB, keys included (API
+// reference of BatchMeterUsage; R-13).
+const MaxBody = 1 << 20
+
+// Service is the API. Its fields are set before it is first used.
+type Service struct {
+	Store    store.Store
+	Callers  *caller.Authenticator
+	Throttle *caller.Throttle
+	Faults   *Faults
+	Now      func() time.Time // the service's clock
+	NewID    func() metering.ID
+	Log      *slog.Logger
+
+	Rulings metering.Rulings
+	// Namespaces writes __type as namespace#Name, as some AWS front ends do.
+	Namespaces bool
+	// ServesHost says whether a Host header is one of ours; nil takes any.
+	ServesHost func(host string) bool
+
+	signers signers
+}
+
+// request is one call, as far as its operation needs to know it.
+type request struct {
+	id     string // x-amzn-RequestId
+	op     metering.Operation
+	caller metering.Caller
+	region string
+	now    time.Time // one reading of the service's clock for the whole call (invariant I8)
+	wire   wire
+	body   []byte
+	beaten bool // the call has told the store that the caller's workload lives
+}
+
+// operation decodes a request's input, acts, and returns the output's body.
+type operation func(ctx context.Context, req *request) ([]byte, error)
+
+// targets is what X-Amz-Target can carry.
+var targets = map[string]metering.Operation{
+	"AWSMPMeteringService.BatchMeterUsage":    metering.BatchMeterUsage,
+	"AWSMPMeteringService.MeterUsage":         metering.MeterUsage,
+	"AWSMPMeteringService.RegisterUsage":      metering.RegisterUsage,
+	"AWSMPMeteringService.ResolveCustomer":    metering.ResolveCustomer,
+	"AWSMPEntitlementService.GetEntitlements": metering.GetEntitlements,
+}
+
+// operations is what is served.
+func (s *Service) operations() map[metering.Operation]operation {
+	return map[metering.Operation]operation{
+		metering.BatchMeterUsage: op(s.batchMeterUsage),
+		metering.MeterUsage:      op(s.meterUsage),
+		metering.RegisterUsage:   op(s.registerUsage),
+		metering.ResolveCustomer: op(s.resolveCustomer),
+		metering.GetEntitlements: op(s.getEntitlements),
+	}
+}
+
+// input is a shape that can be read from either wire and knows its constraints.
+type input[T any] interface {
+	*T
+	decode(d *awsjson.Decoder)
+	check(c metering.Caller) error
+}
+
+// output is a shape that can be written as JSON.
+type output interface{ appendJSON(b []byte) []byte }
+
+// op makes an operation of a method: it reads the input, and checks its shape.
+func op[T any, In input[T], Out output](method func(context.Context, *request, In) (Out, error)) operation {
+	return func(ctx context.Context, req *request) ([]byte, error) {
+		in := In(new(T))
+		if err := req.wire.decode(req.body, in); err != nil {
+			return nil, err
+		}
+		if err := in.check(req.caller); err != nil {
+			return nil, err
+		}
+		out, err := method(ctx, req, in)
+		if err != nil {
+			return nil, err
+		}
+		return req.wire.encode(out)
+	}
+}
+
+// Handler serves the API: every request whose URI is exactly "/" or [CBORPath],
+// and, to refuse them in the API's own form, any others that nobody else serves.
+func (s *Service) Handler() http.Handler {
+	operations := s.operations()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		req := &request{id: s.NewID().String(), wire: wireOf(r)}
+		defer s.recover(w, req)
+		body, err := s.call(operations, r, req)
+		status := http.StatusOK
+		if err != nil {
+			body, status = s.answerTo(r.Context(), req, w, err)
+		}
+		req.wire.write(w, status, req.id, body)
+	})
+}
+
+// call takes a request through the front door, in the order of R-23.
+func (s *Service) call(operations map[metering.Operation]operation, r *http.Request, req *request) ([]byte, error) {
+	var err error
+	if req.op, err = s.route(r, req.wire); err != nil {
+		return nil, err
+	}
+	if req.body, err = readBody(r); err != nil {
+		return nil, err
+	}
+	if req.caller, req.region, err = s.Callers.Authenticate(r, req.body, req.wire.signed); err != nil {
+		return nil, err
+	}
+	if !s.Throttle.Allow(req.caller.Account, req.region, req.op) {
+		return nil, errThrottled
+	}
+	if err := s.Faults.strike(req.op); err != nil {
+		return nil, err
+	}
+	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && encoding != "identity" {
+		return nil, &awsjson.SerializationError{Message: "Content-Encoding " + encoding + " is not supported"}
+	}
+	req.now = s.Now()
+	body, err := operations[req.op](r.Context(), req)
+	if err == nil && !req.beaten {
+		err = s.beat(r.Context(), req)
+	}
+	if err == nil {
+		s.Log.DebugContext(r.Context(), "call answered", "request_id", req.id, "operation", req.op,
+			"account", req.caller.Account, "region", req.region)
+	}
+	return body, err
+}
+
+// route finds the operation. Whatever is not a POST of the right type to a path
+// of the wire, for a target of the table, is unknown.
+func (s *Service) route(r *http.Request, w wire) (metering.Operation, error) {
+	switch {
+	case s.ServesHost != nil && !s.ServesHost(r.Host):
+		return "", fmt.Errorf("%w: host %q is not served here", errUnknownOperation, r.Host)
+	case r.RequestURI != w.path:
+		return "", fmt.Errorf("%w: the URI must be exactly %s", errUnknownOperation, w.path)
+	case r.Method != http.MethodPost:
+		return "", fmt.Errorf("%w: the method must be POST", errUnknownOperation)
+	}
+	if types := r.Header.Values("Content-Type"); len(types) != 1 || types[0] != w.contentType {
+		return "", fmt.Errorf("%w: the Content-Type must be exactly %s", errUnknownOperation, w.contentType)
+	}
+	if w.cbor {
+		return metering.GetEntitlements, nil
+	}
+	sent := r.Header.Values("X-Amz-Target")
+	if len(sent) != 1 {
+		return "", fmt.Errorf("%w: there must be one X-Amz-Target header", errUnknownOperation)
+	}
+	op, known := targets[sent[0]]
+	if !known {
+		return "", fmt.Errorf("%w: X-Amz-Target %q", errUnknownOperation, sent[0])
+	}
+	return op, nil
+}
+
+// firstRead is how much memory a body is given before any of it has come.
+const firstRead = 16 << 10
+
+// readBody reads the body if it stays under MaxBody, and no further if not.
+func readBody(r *http.Request) ([]byte, error) {
+	if r.ContentLength >= MaxBody {
+		return nil, errTooLarge
+	}
+	var b bytes.Buffer
+	b.Grow(int(min(max(r.ContentLength, 0), firstRead)) + bytes.MinRead)
+	if _, err := b.ReadFrom(io.LimitReader(r.Body, MaxBody)); err != nil {
+		return nil, &awsjson.SerializationError{Message: "the body could not be read: " + err.Error()}
+	}
+	if b.Len() >= MaxBody {
+		return nil, errTooLarge
+	}
+	return b.Bytes(), nil
+}
+
+// beat tells the store that a workload which opted into heartbeats lives: any
+// accepted signed call is one.
+func (s *Service) beat(ctx context.Context, req *request) error {
+	w := req.caller.Workload
+	if w == nil || w.Heartbeat == 0 {
+		return nil
+	}
+	_, err := s.Store.Append(ctx, store.Call{
+		Account: w.Account, Region: req.region, At: req.now,
+		Registration: &store.RegistrationChange{Seen: &store.Alive{Account: w.Account, Workload: w.ID}},
+	})
+	return err
+}
+
+// event is the trace that the call leaves.
+func (s *Service) event(req *request, records ...metering.ID) *store.Event {
+	return &store.Event{
+		ID: s.NewID(), Time: req.now, Account: req.caller.Account, Operation: req.op,
+		RequestID: req.id, KeyID: req.caller.KeyID, Region: req.region, Records: records,
+	}
+}
+
+// answerTo turns an error into an answer. What is not in the table is ours to
+// read and not the caller's.
+func (s *Service) answerTo(ctx context.Context, req *request, w http.ResponseWriter, err error) ([]byte, int) {
+	f, known := faultOf(err)
+	if known {
+		s.Log.InfoContext(ctx, "call refused", "request_id", req.id, "operation", req.op,
+			"account", req.caller.Account, "region", req.region, "name", f.Name, "reason", shorten(f.Message))
+	} else {
+		s.Log.ErrorContext(ctx, "call failed", "request_id", req.id, "operation", req.op, "error", err)
+	}
+	if f.Status == http.StatusRequestEntityTooLarge {
+		w.Header().Set("Connection", "close") // what is left of the body is not read
+	}
+	if s.Namespaces {
+		f.Name = namespaceOf(req.op, f.Name) + f.Name
+	}
+	w.Header()["x-amzn-ErrorType"] = []string{f.Name}
+	return req.wire.fault(f), f.Status
+}
+
+// shorten cuts what came from outside to what a log line has room for.
+func shorten(s string) string {
+	const room = 256
+	if len(s) <= room {
+		return s
+	}
+	return strings.ToValidUTF8(s[:room], "") + "…"
+}
+
+// recover answers a call that panicked as the internal error it is.
+func (s *Service) recover(w http.ResponseWriter, req *request) {
+	cause := recover()
+	if cause == nil {
+		return
+	}
+	if cause == http.ErrAbortHandler {
+		panic(cause)
+	}
+	s.Log.Error("call panicked", "request_id", req.id, "operation", req.op, "cause", cause, "stack", string(debug.Stack()))
+	req.wire.write(w, http.StatusInternalServerError, req.id, req.wire.fault(internalFault))
+}

@@ -1,0 +1,53 @@
+// Package rpccbor is Smithy's RPC v2 CBOR protocol as a server speaks it, as
+// strict as its JSON sibling: exact member names, no name twice in a map, valid
+// UTF-8. Shapes are Go structs whose fields are spelled as on the wire; pointers
+// are members that may be absent.
+package rpccbor
+
+import (
+	"fmt"
+
+	"github.com/fxamacker/cbor/v2"
+)
+
+// ContentType is the media type of requests and answers; Protocol is the value
+// of their smithy-protocol header.
+const (
+	ContentType = "application/cbor"
+	Protocol    = "rpc-v2-cbor"
+)
+
+// maxDepth is how deep maps and lists may nest, as in awsjson.
+const maxDepth = 16
+
+// decoding and encoding are immutable.
+var (
+	decoding = must(cbor.DecOptions{
+		DupMapKey:         cbor.DupMapKeyEnforcedAPF,
+		FieldNameMatching: cbor.FieldNameMatchingCaseSensitive,
+		UTF8:              cbor.UTF8RejectInvalid,
+		MaxNestedLevels:   maxDepth,
+	}.DecMode())
+	encoding = must(cbor.EncOptions{
+		Time:    cbor.TimeUnixDynamic,
+		TimeTag: cbor.EncTagRequired,
+	}.EncMode())
+)
+
+func must[M any](mode M, err error) M {
+	if err != nil {
+		panic(err) // the options above contradict each other
+	}
+	return mode
+}
+
+// Unmarshal reads a body into a shape.
+func Unmarshal(body []byte, shape any) error {
+	if err := decoding.Unmarshal(body, shape); err != nil {
+		return fmt.Errorf("the body is not the CBOR that was expected: %w", err)
+	}
+	return nil
+}
+
+// Marshal writes a shape.
+func Marshal(shape any) ([]byte, error) { return encoding.Marshal(shape) }

@@ -1,0 +1,183 @@
+package embedded
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"strings"
+	"time"
+
+	"github.com/meterd/meterd/internal/metering"
+)
+
+// Every value is a version, its fields, and a CRC-32C of the key and all that
+// comes before: Pebble's own checksums are per block and end where a block is
+// decoded; this one goes with the value to whoever reads it, and catches a value
+// under the wrong key.
+const valueVersion = 1
+
+const sumSize = 4
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+var (
+	errSum     = errors.New("its checksum does not match")
+	errShort   = errors.New("it is cut short")
+	errVersion = errors.New("its version is not known")
+)
+
+// damaged names the key whose value cannot be trusted.
+func damaged(key string, err error) error {
+	if strings.HasPrefix(key, string(rune(familyRecord))) {
+		if k, bad := parseRecordKey(key); bad == nil {
+			return fmt.Errorf("%w: the record under %+v: %w", ErrDamaged, k, err)
+		}
+	}
+	return fmt.Errorf("%w: the value under %q: %w", ErrDamaged, key, err)
+}
+
+// unseal checks a stored value and returns its fields.
+func unseal(key string, value []byte) (string, error) {
+	n := len(value) - sumSize
+	if n < 1 {
+		return "", damaged(key, errShort)
+	}
+	if binary.LittleEndian.Uint32(value[n:]) != sum(key, value[:n]) {
+		return "", damaged(key, errSum)
+	}
+	if value[0] != valueVersion {
+		return "", damaged(key, errVersion)
+	}
+	return string(value[1:n]), nil
+}
+
+func sum(key string, fields []byte) uint32 {
+	var buf [256]byte // keeps the key's bytes off the heap
+	return crc32.Update(crc32.Update(0, castagnoli, append(buf[:0], key...)), castagnoli, fields)
+}
+
+// encoder writes values one after another into one buffer.
+type encoder struct {
+	b   []byte
+	err error
+}
+
+// begin starts a value and returns where.
+func (e *encoder) begin() int {
+	e.b = append(e.b, valueVersion)
+	return len(e.b) - 1
+}
+
+// seal ends the value that began at start.
+func (e *encoder) seal(key string, start int) []byte {
+	e.b = binary.LittleEndian.AppendUint32(e.b, sum(key, e.b[start:]))
+	return e.b[start:len(e.b):len(e.b)]
+}
+
+// text writes a text. One with U+0000 is refused everywhere, not only in keys:
+// no store may take what another cannot keep.
+func (e *encoder) text(s string) {
+	if e.err == nil {
+		e.err = checkText(s)
+	}
+	e.b = append(binary.AppendUvarint(e.b, uint64(len(s))), s...)
+}
+
+func checkText(s string) error {
+	if strings.IndexByte(s, 0) >= 0 {
+		return fmt.Errorf("embedded: %q contains U+0000", s)
+	}
+	return nil
+}
+
+func (e *encoder) id(id metering.ID) { e.b = append(e.b, id[:]...) }
+func (e *encoder) int(n int64)       { e.b = binary.AppendVarint(e.b, n) }
+func (e *encoder) uint(n uint64)     { e.b = binary.AppendUvarint(e.b, n) }
+
+func (e *encoder) time(t time.Time) {
+	e.int(t.Unix())
+	e.uint(uint64(t.Nanosecond()))
+}
+
+// decoder reads fields. After a step that fails, err is set and every further
+// step yields zeros. Texts share what is read.
+type decoder struct {
+	rest string
+	err  error
+}
+
+func (d *decoder) fail() {
+	if d.err == nil {
+		d.err = errShort
+	}
+	d.rest = ""
+}
+
+func (d *decoder) uint() uint64 {
+	var n uint64
+	for i := 0; i < len(d.rest) && i < binary.MaxVarintLen64; i++ {
+		c := d.rest[i]
+		n |= uint64(c&0x7f) << (7 * i)
+		if c < 0x80 {
+			d.rest = d.rest[i+1:]
+			return n
+		}
+	}
+	d.fail()
+	return 0
+}
+
+func (d *decoder) int() int64 {
+	u := d.uint()
+	return int64(u>>1) ^ -int64(u&1)
+}
+
+func (d *decoder) text() string {
+	n := d.uint()
+	if n > uint64(len(d.rest)) {
+		d.fail()
+		return ""
+	}
+	s := d.rest[:n]
+	d.rest = d.rest[n:]
+	return s
+}
+
+func (d *decoder) id() (id metering.ID) {
+	if len(d.rest) < len(id) {
+		d.fail()
+		return id
+	}
+	copy(id[:], d.rest)
+	d.rest = d.rest[len(id):]
+	return id
+}
+
+func (d *decoder) time() time.Time {
+	sec, nsec := d.int(), d.uint()
+	if nsec >= 1e9 {
+		d.fail()
+		return time.Time{}
+	}
+	return time.Unix(sec, int64(nsec)).UTC()
+}
+
+// count reads how many things follow, each of which takes at least one byte, so
+// that a damaged count cannot ask for much memory.
+func (d *decoder) count() int {
+	n := d.uint()
+	if n > uint64(len(d.rest)) {
+		d.fail()
+		return 0
+	}
+	return int(n)
+}
+
+// end says whether everything was read, and nothing was missing.
+func (d *decoder) end() error {
+	if d.err == nil && d.rest != "" {
+		d.err = errors.New("more follows than it holds")
+	}
+	return d.err
+}

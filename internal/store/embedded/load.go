@@ -1,0 +1,119 @@
+package embedded
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"math"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/meterd/meterd/internal/store"
+)
+
+// load reads what is kept in memory, the catalogue and the days that hold
+// tokens, and returns the committer. What Pebble shows after opening is durable:
+// it writes what it found in its log to a table first.
+func (s *Store) load() (*committer, error) {
+	c := &committer{s: s, groups: make(chan *group, depth), overlay: make(map[string][]byte)}
+	var entries []store.Entry
+	err := s.each([]byte{familyEntry}, func(key, fields string) error {
+		k := keyReader{rest: key[1:]}
+		kind := store.Kind(k.text())
+		v, err := decodeVersion(key, fields)
+		if err != nil {
+			return err
+		}
+		e, err := store.DecodeEntry(kind, []byte(v.entry))
+		if err != nil {
+			return damaged(key, err)
+		}
+		entries = append(entries, e)
+		c.revision = max(c.revision, v.number)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.catalog.Set(c.revision, entries...)
+	c.days, err = s.tokenDays()
+	return c, err
+}
+
+// each goes through all keys with a prefix.
+func (s *Store) each(prefix []byte, f func(key, fields string) error) error {
+	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: after(prefix)})
+	if err != nil {
+		return err
+	}
+	for ok := it.First(); ok; ok = it.Next() {
+		key := string(it.Key())
+		value, err := it.ValueAndErr()
+		if err != nil {
+			return errors.Join(err, it.Close())
+		}
+		fields, err := unseal(key, value)
+		if err == nil {
+			err = f(key, fields)
+		}
+		if err != nil {
+			return errors.Join(err, it.Close())
+		}
+	}
+	return errors.Join(it.Error(), it.Close())
+}
+
+// tokenDays lists the days that hold tokens, newest first, at one seek each.
+func (s *Store) tokenDays() ([]int32, error) {
+	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: []byte{familyToken}, UpperBound: []byte{familyToken + 1}})
+	if err != nil {
+		return nil, err
+	}
+	var days []int32
+	for ok := it.Last(); ok; {
+		k := keyReader{rest: string(it.Key()[1:])}
+		day := k.int32()
+		if k.bad {
+			return nil, errors.Join(damaged(string(it.Key()), errKey), it.Close())
+		}
+		days = append(days, day)
+		if day == math.MinInt32 {
+			break
+		}
+		ok = it.SeekLT(appendInt32([]byte{familyToken}, day))
+	}
+	return days, errors.Join(it.Error(), it.Close())
+}
+
+// History lists an entry's revisions, oldest first.
+func (s *Store) History(ctx context.Context, ref store.Ref) ([]store.Revision, error) {
+	if err := errors.Join(checkText(string(ref.Kind)), checkText(ref.Name)); err != nil {
+		return nil, err
+	}
+	end, err := s.begin()
+	if err != nil {
+		return nil, err
+	}
+	defer end()
+	var all []store.Revision
+	prefix := historyPrefix(ref)
+	err = s.each(prefix, func(key, fields string) error {
+		v, err := decodeVersion(key, fields)
+		if err != nil {
+			return err
+		}
+		if int64(binary.BigEndian.Uint64([]byte(key[len(prefix):]))) != v.number {
+			return damaged(key, errKey)
+		}
+		e, err := store.DecodeEntry(ref.Kind, []byte(v.entry))
+		if err != nil {
+			return damaged(key, err)
+		}
+		all = append(all, store.Revision{Number: v.number, By: v.by, At: v.at, Entry: e})
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return all, s.settle(ctx)
+}

@@ -1,0 +1,160 @@
+package embedded
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/meterd/meterd/internal/store"
+)
+
+// inMemory is the directory's name on a file system of the store's own.
+const inMemory = "/meterd"
+
+// Open opens the store of a directory, and makes it if there is none. Its errors
+// wrap [ErrLocked], [ErrDamaged] or [ErrNewerFormat] where one fits.
+func Open(o Options) (*Store, error) {
+	log := o.Logger
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	disk, dir := o.FS, o.Dir
+	switch {
+	case disk == nil && dir == "":
+		disk = vfs.NewMem()
+	case disk == nil:
+		disk = vfs.Default
+	}
+	if dir == "" {
+		dir = inMemory
+	}
+	s := &Store{
+		fence:   newFence(disk, log),
+		catalog: store.NewCatalog(),
+		calls:   make(chan *request),
+		closing: make(chan struct{}),
+		done:    make(chan struct{}),
+	}
+	if err := s.open(dir); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Store) open(dir string) (err error) {
+	if err := makeDir(s.fence, dir); err != nil {
+		return fmt.Errorf("embedded: making %s: %w", dir, err)
+	}
+	fresh, err := readFormat(s.fence, dir)
+	if err != nil {
+		return err
+	}
+	if s.lock, err = lock(s.fence, dir); err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.release())
+		}
+	}()
+	if s.db, err = pebble.Open(dir, s.options(fresh)); err != nil {
+		return openError(dir, fresh, err)
+	}
+	if fresh {
+		if err := writeFormat(s.fence, dir); err != nil {
+			return fmt.Errorf("embedded: making %s: %w", dir, err)
+		}
+	}
+	c, err := s.load()
+	if err != nil {
+		return fmt.Errorf("embedded: opening %s: %w", dir, err)
+	}
+	s.fence.armed.Store(true)
+	if fatal := s.fence.fatal.Load(); fatal != nil {
+		return fmt.Errorf("embedded: opening %s: %w", dir, *fatal)
+	}
+	go c.run()
+	return nil
+}
+
+// release lets go of what open took before it failed.
+func (s *Store) release() error {
+	var err error
+	if s.db != nil {
+		err = s.db.Close()
+	}
+	return errors.Join(err, s.lock.Close())
+}
+
+func lock(disk vfs.FS, dir string) (*pebble.Lock, error) {
+	l, err := pebble.LockDirectory(dir, disk)
+	var path *fs.PathError
+	switch {
+	case err == nil:
+		return l, nil
+	case errors.As(err, &path): // the lock file itself could not be made
+		return nil, fmt.Errorf("embedded: opening %s: %w", dir, err)
+	}
+	return nil, fmt.Errorf("%w: %s: one process at a time can use it; stop the other meterd, or give this one another directory (%w)", ErrLocked, dir, err)
+}
+
+// openError gives Pebble's error the reason and the way out.
+func openError(dir string, fresh bool, err error) error {
+	const restore = "restore the directory from a backup, or start with an empty one"
+	switch {
+	case errors.Is(err, pebble.ErrDBNotPristine):
+		return fmt.Errorf("%w: %s holds a database, but no %s file that says whose; %s (%w)", ErrDamaged, dir, formatFile, restore, err)
+	case errors.Is(err, pebble.ErrDBDoesNotExist):
+		return fmt.Errorf("%w: %s has lost its manifest; %s (%w)", ErrDamaged, dir, restore, err)
+	case pebble.IsCorruptionError(err), errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%w: %s cannot be read; %s (%w)", ErrDamaged, dir, restore, err)
+	}
+	return fmt.Errorf("embedded: opening %s: %w", dir, err)
+}
+
+// options are Pebble's. Sizes are for a server that shares its machine: memory
+// grows with what is written and read, and none is taken in advance (the first
+// memtable has 256 KiB and each is twice the one before).
+func (s *Store) options(fresh bool) *pebble.Options {
+	o := &pebble.Options{
+		FS:                 s.fence,
+		Lock:               s.lock,
+		Logger:             logger{s.fence},
+		FormatMajorVersion: pebble.FormatNewest,
+		ErrorIfNotExists:   !fresh,
+		ErrorIfNotPristine: fresh,
+		// Half a memtable is the largest batch that takes the common path; a
+		// group is far below.
+		MemTableSize:                32 << 20,
+		MemTableStopWritesThreshold: 4,
+		CacheSize:                   128 << 20,
+		// Reads look at each file of L0 that spans a key: few of them.
+		L0CompactionThreshold: 4,
+		L0StopWritesThreshold: 24,
+		// Spread the write-back of tables, so that a log sync does not queue
+		// behind 64 MiB of it. The log itself is synced with every group.
+		BytesPerSync:               1 << 20,
+		CompactionConcurrencyRange: func() (int, int) { return 1, 2 },
+		EventListener: &pebble.EventListener{
+			BackgroundError: func(err error) {
+				s.fence.log.Error("storage engine, in the background", "error", err)
+			},
+			// A damaged block is an error to whoever reads it, and no reason to
+			// end the store for all others.
+			DataCorruption: func(info pebble.DataCorruptionInfo) {
+				s.fence.log.Error("storage engine: damaged data", "error", info.String())
+			},
+		},
+	}
+	for i := range o.Levels {
+		// One key in a hundred that is not there costs a read. Most keys that an
+		// append asks for are not there.
+		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
+	}
+	return o
+}

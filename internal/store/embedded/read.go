@@ -1,0 +1,152 @@
+package embedded
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"slices"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/meterd/meterd/internal/store"
+)
+
+// maxPageBytes ends a page before its limit: a thousand records with all their
+// allocations would be 40 MB.
+const maxPageBytes = 4 << 20
+
+// list is a walk through one family of keys.
+type list[T any] struct {
+	lower, upper []byte
+	// query is what else the walk is about; a cursor is good for one query.
+	query []byte
+	// judge says whether a key belongs to the list and, if not, where to go on;
+	// nil: the end. nil judge: every key belongs.
+	judge func(key string) (ok bool, next []byte, err error)
+	read  func(key, fields string) (T, error)
+}
+
+// page walks until the page is full. It returns what is durable.
+func page[T any](ctx context.Context, s *Store, l list[T], limit int, cursor string) (store.Page[T], error) {
+	var none store.Page[T]
+	if limit < 0 || limit > store.MaxPage {
+		return none, fmt.Errorf("embedded: a page of %d; at most %d", limit, store.MaxPage)
+	}
+	if limit == 0 {
+		limit = store.MaxPage
+	}
+	first := l.lower
+	if cursor != "" {
+		var err error
+		if first, err = l.resume(cursor); err != nil {
+			return none, err
+		}
+	}
+	if string(first) >= string(l.upper) {
+		return none, nil
+	}
+	end, err := s.begin()
+	if err != nil {
+		return none, err
+	}
+	defer end()
+	it, err := s.db.NewIterWithContext(ctx, &pebble.IterOptions{LowerBound: first, UpperBound: l.upper})
+	if err != nil {
+		return none, fmt.Errorf("embedded: reading: %w", err)
+	}
+	p, err := l.fill(ctx, it, limit)
+	if err := errors.Join(err, it.Close()); err != nil {
+		return none, err
+	}
+	return p, s.settle(ctx)
+}
+
+func (l *list[T]) fill(ctx context.Context, it *pebble.Iterator, limit int) (store.Page[T], error) {
+	var (
+		p     store.Page[T]
+		bytes int
+		key   string // of the last item
+	)
+	for ok := it.First(); ok; {
+		if err := ctx.Err(); err != nil {
+			return p, err
+		}
+		at := string(it.Key())
+		if l.judge != nil {
+			mine, next, err := l.judge(at)
+			if err != nil {
+				return p, err
+			}
+			if !mine {
+				if next == nil {
+					break
+				}
+				ok = it.SeekGE(next)
+				continue
+			}
+		}
+		if len(p.Items) == limit || bytes >= maxPageBytes {
+			p.Next = l.cursor(key)
+			return p, nil
+		}
+		value, err := it.ValueAndErr()
+		if err != nil {
+			return p, fmt.Errorf("embedded: reading: %w", err)
+		}
+		fields, err := unseal(at, value)
+		if err != nil {
+			return p, err
+		}
+		item, err := l.read(at, fields)
+		if err != nil {
+			return p, err
+		}
+		p.Items, key, bytes = append(p.Items, item), at, bytes+len(at)+len(value)
+		ok = it.Next()
+	}
+	if err := it.Error(); err != nil {
+		return p, fmt.Errorf("embedded: reading: %w", err)
+	}
+	return p, nil
+}
+
+// A cursor is the last key that was shown, under a sum of it and of the query.
+// The sum is against mistakes; what a reader may see is in the query, which
+// every page is held against anew.
+func (l *list[T]) cursor(key string) string {
+	b := binary.BigEndian.AppendUint32(nil, l.sum(key))
+	return base64.RawURLEncoding.EncodeToString(append(b, key...))
+}
+
+func (l *list[T]) resume(cursor string) ([]byte, error) {
+	b, err := base64.RawURLEncoding.DecodeString(cursor)
+	if err != nil || len(b) < sumSize || binary.BigEndian.Uint32(b) != l.sum(string(b[sumSize:])) {
+		return nil, store.ErrCursor
+	}
+	key := b[sumSize:]
+	if string(key) < string(l.lower) || string(key) >= string(l.upper) {
+		return nil, store.ErrCursor
+	}
+	return append(key, 0), nil // the least key above
+}
+
+func (l *list[T]) sum(key string) uint32 {
+	return crc32.Checksum(slices.Concat(l.lower, []byte{0}, l.upper, []byte{0}, l.query, []byte{0}, []byte(key)), castagnoli)
+}
+
+// during bounds a walk by time, to excluded; zero times are no bounds. prefix
+// must end before the time.
+func during(prefix []byte, from, to time.Time) (lower, upper []byte) {
+	lower, upper = prefix, after(prefix)
+	if !from.IsZero() {
+		lower = appendTime(slices.Clone(prefix), from)
+	}
+	if !to.IsZero() {
+		upper = appendTime(slices.Clone(prefix), to)
+	}
+	return lower, upper
+}

@@ -1,0 +1,229 @@
+package embedded
+
+import (
+	"time"
+
+	"github.com/meterd/meterd/internal/metering"
+	"github.com/meterd/meterd/internal/store"
+)
+
+// A value holds what its key does not. Fields are in the order written here;
+// another order, or another field, is another valueVersion.
+
+func encodeRecord(e *encoder, r *metering.Record) {
+	e.id(r.ID)
+	e.time(r.Timestamp)
+	e.time(r.Received)
+	e.text(r.Workload)
+	e.int(int64(r.Quantity))
+	e.uint(uint64(len(r.Allocations)))
+	for i := range r.Allocations {
+		a := &r.Allocations[i]
+		e.int(int64(a.Quantity))
+		e.uint(uint64(len(a.Tags)))
+		for _, tag := range a.Tags {
+			e.text(tag.Key)
+			e.text(tag.Value)
+		}
+	}
+}
+
+func decodeRecord(key, fields string) (metering.Record, error) {
+	k, err := parseRecordKey(key)
+	if err != nil {
+		return metering.Record{}, damaged(key, err)
+	}
+	d := decoder{rest: fields}
+	r := metering.Record{ID: d.id(), Key: k, Timestamp: d.time(), Received: d.time(), Workload: d.text(), Quantity: int32(d.int())}
+	if n := d.count(); n > 0 {
+		r.Allocations = make([]metering.Allocation, n)
+	}
+	for i := range r.Allocations {
+		a := &r.Allocations[i]
+		a.Quantity = int32(d.int())
+		if n := d.count(); n > 0 {
+			a.Tags = make([]metering.Tag, n)
+		}
+		for j := range a.Tags {
+			a.Tags[j] = metering.Tag{Key: d.text(), Value: d.text()}
+		}
+	}
+	if err := d.end(); err != nil {
+		return metering.Record{}, damaged(key, err)
+	}
+	return r, nil
+}
+
+func encodeRegistration(e *encoder, r *metering.Registration) {
+	e.text(string(r.Product))
+	e.text(string(r.Account))
+	e.text(r.Workload)
+	e.text(string(r.Platform))
+	e.text(r.Region)
+	e.int(int64(r.Heartbeat))
+	e.time(r.Started)
+	e.time(r.LastSeen)
+	e.time(r.Stopped)
+}
+
+func decodeRegistration(id metering.ID, key, fields string) (metering.Registration, error) {
+	d := decoder{rest: fields}
+	r := metering.Registration{
+		ID: id, Product: metering.ProductCode(d.text()), Account: metering.AccountID(d.text()),
+		Workload: d.text(), Platform: metering.Platform(d.text()), Region: d.text(),
+		Heartbeat: time.Duration(d.int()), Started: d.time(), LastSeen: d.time(), Stopped: d.time(),
+	}
+	if err := d.end(); err != nil {
+		return metering.Registration{}, damaged(key, err)
+	}
+	return r, nil
+}
+
+func encodeEvent(e *encoder, ev *store.Event) {
+	e.text(string(ev.Operation))
+	e.text(ev.RequestID)
+	e.text(ev.KeyID)
+	e.text(ev.Region)
+	e.uint(uint64(len(ev.Records)))
+	for _, id := range ev.Records {
+		e.id(id)
+	}
+}
+
+func decodeEvent(key, fields string) (store.Event, error) {
+	k, d := keyReader{rest: key[1:]}, decoder{rest: fields}
+	ev := store.Event{Account: metering.AccountID(k.text()), Time: k.time(), ID: k.id()}
+	ev.Operation, ev.RequestID, ev.KeyID, ev.Region = metering.Operation(d.text()), d.text(), d.text(), d.text()
+	if n := d.count(); n > 0 {
+		ev.Records = make([]metering.ID, n)
+	}
+	for i := range ev.Records {
+		ev.Records[i] = d.id()
+	}
+	return ev, whole(key, &k, &d)
+}
+
+func encodeKey(e *encoder, k *metering.Key) {
+	e.uint(uint64(k.Kind))
+	e.text(string(k.Account))
+	e.text(k.Region)
+	e.text(string(k.Product))
+	e.text(k.Party)
+	e.text(k.Dimension)
+	e.int(int64(k.Hour))
+}
+
+func decodeKey(d *decoder) metering.Key {
+	return metering.Key{
+		Kind: metering.KeyKind(d.uint()), Account: metering.AccountID(d.text()), Region: d.text(),
+		Product: metering.ProductCode(d.text()), Party: d.text(), Dimension: d.text(), Hour: metering.Hour(d.int()),
+	}
+}
+
+func encodeRefusal(e *encoder, r *store.Refusal) {
+	e.text(r.RequestID)
+	e.text(string(r.Reason))
+	encodeKey(e, &r.Key)
+	e.time(r.Timestamp)
+	e.int(int64(r.Quantity))
+	if r.Held == nil {
+		e.uint(0)
+		return
+	}
+	e.uint(1)
+	e.id(r.Held.ID)
+	e.int(int64(r.Held.Quantity))
+}
+
+func decodeRefusal(key, fields string) (store.Refusal, error) {
+	k, d := keyReader{rest: key[1:]}, decoder{rest: fields}
+	r := store.Refusal{Seller: metering.AccountID(k.text()), Time: k.time(), ID: k.id()}
+	r.RequestID, r.Reason, r.Key, r.Timestamp, r.Quantity = d.text(), metering.Status(d.text()), decodeKey(&d), d.time(), int32(d.int())
+	if d.uint() == 1 {
+		r.Held = &store.Held{ID: d.id(), Quantity: int32(d.int())}
+	}
+	return r, whole(key, &k, &d)
+}
+
+// whole says whether a key and its value were read to their ends.
+func whole(key string, k *keyReader, d *decoder) error {
+	if k.bad || k.rest != "" {
+		return damaged(key, errKey)
+	}
+	if err := d.end(); err != nil {
+		return damaged(key, err)
+	}
+	return nil
+}
+
+// binding is what a ClientToken is bound to.
+type binding struct {
+	hash   [32]byte
+	answer metering.ID
+}
+
+func encodeBinding(e *encoder, b *binding) {
+	e.b = append(e.b, b.hash[:]...)
+	e.id(b.answer)
+}
+
+func decodeBinding(key, fields string) (binding, error) {
+	var b binding
+	if len(fields) != len(b.hash)+len(b.answer) {
+		return b, damaged(key, errShort)
+	}
+	copy(b.hash[:], fields)
+	copy(b.answer[:], fields[len(b.hash):])
+	return b, nil
+}
+
+// last is a workload's last registration for a product.
+type last struct {
+	product metering.ProductCode
+	id      metering.ID
+}
+
+func encodeLast(e *encoder, all []last) {
+	e.uint(uint64(len(all)))
+	for _, l := range all {
+		e.text(string(l.product))
+		e.id(l.id)
+	}
+}
+
+func decodeLast(key, fields string) ([]last, error) {
+	d := decoder{rest: fields}
+	all := make([]last, d.count())
+	for i := range all {
+		all[i] = last{metering.ProductCode(d.text()), d.id()}
+	}
+	if err := d.end(); err != nil {
+		return nil, damaged(key, err)
+	}
+	return all, nil
+}
+
+// version is a catalogue entry under one revision.
+type version struct {
+	number int64 // also in a history key
+	by     string
+	at     time.Time
+	entry  string // as store.EncodeEntry has it
+}
+
+func encodeVersion(e *encoder, v *version) {
+	e.int(v.number)
+	e.text(v.by)
+	e.time(v.at)
+	e.b = append(e.b, v.entry...)
+}
+
+func decodeVersion(key, fields string) (version, error) {
+	d := decoder{rest: fields}
+	v := version{number: d.int(), by: d.text(), at: d.time()}
+	v.entry, d.rest = d.rest, ""
+	if err := d.end(); err != nil {
+		return version{}, damaged(key, err)
+	}
+	return v, nil
+}

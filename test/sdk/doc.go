@@ -1,0 +1,18 @@
+// Package sdk proves the built binary with clients that know nothing of it: the
+// AWS SDK for Go v2 and the AWS SDK for JavaScript v3 always, boto3 and the AWS
+// CLI where they are installed. It is a module of its own so that none of them
+// becomes a dependency of what we ship.
+//
+// What is sent and what is expected are data: the 37 conformance vectors in
+// testdata/vectors, the modelled errors in testdata/errors.json, and the
+// catalogue that both speak of. Every client runs the same table. A client says
+// what it got in one form (see answer), so there is one place that judges.
+//
+// A vector gets a server of its own, and with it a fresh clock and empty books,
+// which is why their order never matters.
+//
+// The environment:
+//
+//	METERD_BINARY      a binary to test instead of building cmd/meterd
+//	METERD_SDK_JS=off  do without node; otherwise its absence is a failure
+package sdk

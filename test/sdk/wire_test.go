@@ -1,0 +1,136 @@
+package sdk
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"io"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+)
+
+// rawClient sends what no typed client can: the SDK's own signer over a body
+// that is written here.
+type rawClient struct{}
+
+func (rawClient) send(ctx context.Context, c call) ([]answer, error) {
+	body, err := wireBody(c.Input)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := post(ctx, c, "/", http.Header{
+		"Content-Type": {"application/x-amz-json-1.1"},
+		"X-Amz-Target": {"AWSMPMeteringService." + c.Operation},
+	}, body)
+	if err != nil {
+		return nil, err
+	}
+	a := answer{Attempts: 1, RequestID: resp.header.Get("X-Amzn-Requestid")}
+	if resp.status == http.StatusOK {
+		err := json.Unmarshal(resp.body, &a.Output)
+		return []answer{a}, err
+	}
+	var e struct {
+		Type    string `json:"__type"`
+		Message string `json:"message"`
+	}
+	if err := json.Unmarshal(resp.body, &e); err != nil {
+		return nil, err
+	}
+	_, modelled := goTypes[e.Type]
+	a.Failure = &failure{Name: e.Type, Message: e.Message, Status: resp.status, Typed: modelled}
+	return []answer{a}, nil
+}
+
+// response is an answer of the wire, read whole.
+type response struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+// post signs a request for the call's caller and sends it.
+func post(ctx context.Context, c call, path string, header http.Header, body []byte) (*response, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.Endpoint+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	req.Header = header.Clone()
+	sum := sha256.Sum256(body)
+	err = v4.NewSigner().SignHTTP(ctx, aws.Credentials{AccessKeyID: c.KeyID, SecretAccessKey: c.Secret},
+		req, hex.EncodeToString(sum[:]), "aws-marketplace", c.Region, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(resp.Body)
+	return &response{resp.StatusCode, resp.Header, answer}, err
+}
+
+// wireBody writes an input as the wire has it: instants as seconds since 1970,
+// all other numbers digit by digit as they were.
+func wireBody(input []byte) ([]byte, error) {
+	d := json.NewDecoder(bytes.NewReader(input))
+	d.UseNumber()
+	var v any
+	if err := d.Decode(&v); err != nil {
+		return nil, err
+	}
+	if err := epochs(v); err != nil {
+		return nil, err
+	}
+	return json.Marshal(v)
+}
+
+func epochs(v any) error {
+	switch v := v.(type) {
+	case map[string]any:
+		for name, member := range v {
+			if text, ok := member.(string); ok && name == "Timestamp" {
+				at, err := time.Parse(time.RFC3339Nano, text)
+				if err != nil {
+					return err
+				}
+				v[name] = float64(at.UnixMilli()) / 1000
+			}
+			if err := epochs(member); err != nil {
+				return err
+			}
+		}
+	case []any:
+		for _, item := range v {
+			if err := epochs(item); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// TestEmptyLists looks below the SDKs, which cannot tell an empty list from an
+// absent one: both lists of an answer are always there.
+func TestEmptyLists(t *testing.T) {
+	s := start(t)
+	c := s.callAs(t, "seller", "BatchMeterUsage", "")
+	resp, err := post(t.Context(), c, "/", http.Header{
+		"Content-Type": {"application/x-amz-json-1.1"},
+		"X-Amz-Target": {"AWSMPMeteringService.BatchMeterUsage"},
+	}, []byte(`{"UsageRecords":[]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = `{"Results":[],"UnprocessedRecords":[]}`
+	if resp.status != http.StatusOK || string(resp.body) != want {
+		t.Errorf("got %d %s\nwant 200 %s", resp.status, resp.body, want)
+	}
+}
