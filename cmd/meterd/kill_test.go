@@ -1,0 +1,197 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/meterd/meterd/internal/admin"
+)
+
+// TestKill ends the built binary with SIGKILL in the midst of calls, several
+// times over one directory, and then finds every record it had acknowledged,
+// once, under the id it had given.
+func TestKill(t *testing.T) {
+	const cycles, callers = 5, 8
+	binary := filepath.Join(t.TempDir(), "meterd")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	data := filepath.Join(t.TempDir(), "data")
+	catalog := filepath.Join(t.TempDir(), "catalog.yaml")
+	if err := os.WriteFile(catalog, []byte(killCatalog()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	acknowledged := make(map[string]int32) // id → quantity, which is the record's number
+	var numbers atomic.Int32
+
+	for cycle := range cycles {
+		server := startDev(t, binary, "--data", data, "--catalog", catalog, "--throttle", "off", "--clock", "2026-09-15T23:30:00Z")
+		var mu sync.Mutex
+		var callersDone sync.WaitGroup
+		for range callers {
+			callersDone.Go(func() {
+				for {
+					number := numbers.Add(1)
+					id, ok := server.meter(number)
+					if !ok {
+						return // the server is gone
+					}
+					mu.Lock()
+					acknowledged[id] = number
+					mu.Unlock()
+				}
+			})
+		}
+		time.Sleep(time.Duration(100+cycle*70) * time.Millisecond)
+		server.kill(t)
+		callersDone.Wait()
+	}
+	if len(acknowledged) < 10*cycles {
+		t.Fatalf("only %d records were acknowledged: the test shows nothing", len(acknowledged))
+	}
+
+	server := startDev(t, binary, "--data", data, "--catalog", catalog)
+	found := make(map[string]int32)
+	for cursor := ""; ; {
+		var page admin.Records
+		server.admin(t, "/records?product=kill&cursor="+cursor, &page)
+		for _, r := range page.Records {
+			if _, twice := found[r.ID]; twice {
+				t.Errorf("record %s is there twice", r.ID)
+			}
+			found[r.ID] = r.Quantity
+		}
+		if cursor = page.Next; cursor == "" {
+			break
+		}
+	}
+	for id, quantity := range acknowledged {
+		if got, ok := found[id]; !ok || got != quantity {
+			t.Errorf("record %s was acknowledged with quantity %d; after the kills it is there: %t, with %d", id, quantity, ok, got)
+		}
+	}
+	t.Logf("%d kills, %d records acknowledged, %d found", cycles, len(acknowledged), len(found))
+}
+
+// Each number of a record is a place of its own: an hour and a dimension.
+const killHours, killDimensions = 23, 2000
+
+func killCatalog() string {
+	var b strings.Builder
+	b.WriteString(`sellers: [{account: "210987654321"}]
+buyers: [{account: "111122223333"}]
+agreements: [{id: a, product: kill, buyer: "111122223333", start: 2026-08-01T00:00:00Z, license_arn: "arn:aws:license-manager::294406891311:license:l-0a"}]
+credentials: [{access_key_id: AKIAMETERDSELLER0001, secret_access_key: example-secret, account: "210987654321"}]
+products:
+  - code: kill
+    seller: "210987654321"
+    type: saas
+    dimensions:
+`)
+	for i := range killDimensions {
+		fmt.Fprintf(&b, "      - {name: d%d}\n", i)
+	}
+	return b.String()
+}
+
+// devServer is the built binary, running.
+type devServer struct {
+	process *exec.Cmd
+	env     map[string]string
+}
+
+// startDev starts `meterd dev` and waits until it is ready.
+func startDev(t *testing.T, binary string, args ...string) *devServer {
+	t.Helper()
+	envFile := filepath.Join(t.TempDir(), "env")
+	args = append([]string{"dev", "--listen", "127.0.0.1:0", "--env-file", envFile}, args...)
+	s := &devServer{process: exec.CommandContext(context.WithoutCancel(t.Context()), binary, args...), env: make(map[string]string)}
+	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.process.Stdout, s.process.Stderr = log, log
+	if err := s.process.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = s.process.Process.Kill()
+		_ = s.process.Wait()
+		_ = log.Close()
+	})
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		b, err := os.ReadFile(envFile)
+		if err != nil {
+			continue
+		}
+		for line := range strings.Lines(string(b)) {
+			name, value, _ := strings.Cut(strings.TrimPrefix(strings.TrimSpace(line), "export "), "=")
+			s.env[name] = value
+		}
+		if res, err := http.Get(s.env[urlVariable] + "/readyz"); err == nil {
+			res.Body.Close()
+			if res.StatusCode == http.StatusOK {
+				return s
+			}
+		}
+	}
+	text, _ := os.ReadFile(log.Name())
+	t.Fatalf("the server was not ready in time:\n%s", text)
+	return nil
+}
+
+func (s *devServer) kill(t *testing.T) {
+	if err := s.process.Process.Kill(); err != nil { // SIGKILL
+		t.Fatal(err)
+	}
+	_ = s.process.Wait()
+}
+
+// meter reports the record of a number; ok is false when there was no answer.
+func (s *devServer) meter(number int32) (id string, ok bool) {
+	at := time.Date(2026, 9, 15, int(number)%killHours, 0, 0, 0, time.UTC)
+	body := fmt.Sprintf(`{"UsageRecords":[{"Timestamp":%d,"CustomerAWSAccountId":"111122223333","LicenseArn":"arn:aws:license-manager::294406891311:license:l-0a","Dimension":"d%d","Quantity":%d}]}`,
+		at.Unix(), int(number)/killHours%killDimensions, number)
+	req, err := signedRequest(s.env[urlVariable], "AKIAMETERDSELLER0001", region, "BatchMeterUsage", body)
+	if err != nil {
+		return "", false
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return "", false
+	}
+	defer res.Body.Close()
+	answer, err := io.ReadAll(res.Body)
+	if err != nil || res.StatusCode != http.StatusOK {
+		return "", false
+	}
+	var out struct {
+		Results []struct {
+			MeteringRecordId string
+			Status           string
+		}
+	}
+	if err := json.Unmarshal(answer, &out); err != nil || len(out.Results) != 1 {
+		return "", false
+	}
+	return out.Results[0].MeteringRecordId, out.Results[0].Status == "Success"
+}
+
+func (s *devServer) admin(t *testing.T, path string, out any) {
+	t.Helper()
+	c := &client{url: s.env[urlVariable], token: s.env[tokenVariable]}
+	if err := c.call(t.Context(), http.MethodGet, path, nil, out); err != nil {
+		t.Fatal(err)
+	}
+}

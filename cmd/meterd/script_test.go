@@ -1,0 +1,156 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/spf13/cobra"
+
+	"github.com/meterd/meterd/internal/caller"
+	"github.com/meterd/meterd/internal/sigv4"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"meterd": main})
+}
+
+// TestScripts runs the commands as a person would, each script in a directory of
+// its own. Beside meterd a script has three commands:
+//
+//	ready FILE             wait for the server that writes the env file, and take its variables
+//	call [KEY] OP FILE     sign and send an operation; print status and answer
+//	admin METHOD PATH [BODY]  call the admin API; print status and answer
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		UpdateScripts:       os.Getenv("UPDATE") != "",
+		Setup: func(env *testscript.Env) error {
+			env.Setenv(tokenVariable, "")
+			env.Setenv(urlVariable, "")
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"ready": scriptReady,
+			"call":  scriptCall,
+			"admin": scriptAdmin,
+		},
+	})
+}
+
+func scriptReady(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: ready FILE")
+	}
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			ts.Fatalf("the server wrote no %s", args[0])
+		}
+		b, err := os.ReadFile(ts.MkAbs(args[0]))
+		if err != nil {
+			continue
+		}
+		for line := range strings.Lines(string(b)) {
+			name, value, _ := strings.Cut(strings.TrimPrefix(strings.TrimSpace(line), "export "), "=")
+			ts.Setenv(name, value)
+		}
+		if res, err := http.Get(ts.Getenv(urlVariable) + "/readyz"); err == nil {
+			res.Body.Close()
+			if res.StatusCode == http.StatusOK {
+				return
+			}
+		}
+	}
+}
+
+// scriptCall prints "STATUS BODY". In the file, NOW stands for the true time in
+// seconds, for servers whose clock runs.
+func scriptCall(ts *testscript.TestScript, neg bool, args []string) {
+	key := ts.Getenv("AWS_ACCESS_KEY_ID")
+	if len(args) == 3 {
+		key, args = args[0], args[1:]
+	}
+	if len(args) != 2 {
+		ts.Fatalf("usage: call [KEY] OP FILE")
+	}
+	body := strings.ReplaceAll(strings.TrimSpace(ts.ReadFile(args[1])), "NOW", fmt.Sprint(time.Now().Unix()))
+	req, err := signedRequest(ts.Getenv(urlVariable), key, region, args[0], body)
+	ts.Check(err)
+	printAnswer(ts, neg, req)
+}
+
+func scriptAdmin(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) < 2 || len(args) > 3 {
+		ts.Fatalf("usage: admin METHOD PATH [BODY]")
+	}
+	var body io.Reader
+	if len(args) == 3 {
+		body = strings.NewReader(args[2])
+	}
+	req, err := http.NewRequest(args[0], ts.Getenv(urlVariable)+"/admin/v1"+args[1], body)
+	ts.Check(err)
+	req.Header.Set("Authorization", "Bearer "+ts.Getenv(tokenVariable))
+	printAnswer(ts, neg, req)
+}
+
+func printAnswer(ts *testscript.TestScript, neg bool, req *http.Request) {
+	res, err := http.DefaultClient.Do(req)
+	ts.Check(err)
+	defer res.Body.Close()
+	answer, err := io.ReadAll(res.Body)
+	ts.Check(err)
+	fmt.Fprintf(ts.Stdout(), "%d %s\n", res.StatusCode, bytes.TrimSpace(answer))
+	if failed := res.StatusCode >= 300; failed != neg {
+		ts.Fatalf("unexpected answer: %d %s", res.StatusCode, answer)
+	}
+}
+
+// signedRequest is a call of the demo catalogue's or a test's credential; they
+// all have one secret.
+func signedRequest(url, key, region, operation, body string) (*http.Request, error) {
+	req, err := http.NewRequest(http.MethodPost, url+"/", strings.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Content-Type", "application/x-amz-json-1.1")
+	req.Header.Set("X-Amz-Target", "AWSMPMeteringService."+operation)
+	r := sigv4.Request{Method: req.Method, RequestURI: "/", Host: req.Host, Header: req.Header, Body: []byte(body)}
+	signer := sigv4.Signer{KeyID: key, Credential: sigv4.Credential{Secret: "example-secret"}, Region: region, Service: caller.SigningName}
+	return req, signer.Sign(r, time.Now())
+}
+
+// everyCommand lists a command and all below it.
+func everyCommand(cmd *cobra.Command) []*cobra.Command {
+	all := []*cobra.Command{cmd}
+	for _, sub := range cmd.Commands() {
+		all = append(all, everyCommand(sub)...)
+	}
+	return all
+}
+
+// TestHelp reads every command's help: each has a summary and, if it does
+// something, an example that is a call of it.
+func TestHelp(t *testing.T) {
+	for _, cmd := range everyCommand(newRoot()) {
+		if cmd.Short == "" {
+			t.Errorf("%s: no summary", cmd.CommandPath())
+		}
+		if cmd.Runnable() && !cmd.HasSubCommands() && !strings.HasPrefix(cmd.Example, "  meterd ") {
+			t.Errorf("%s: no example", cmd.CommandPath())
+		}
+		for line := range strings.Lines(cmd.Example) {
+			found, _, err := newRoot().Find(strings.Fields(line)[1:])
+			if err != nil || found.CommandPath() != cmd.CommandPath() {
+				t.Errorf("%s: the example %q is another command's", cmd.CommandPath(), strings.TrimSpace(line))
+			}
+		}
+	}
+}
