@@ -3,6 +3,7 @@ package sigv4
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"strings"
 	"sync"
 	"testing"
@@ -116,13 +117,17 @@ func TestVerifyAllocatesNothing(t *testing.T) {
 		v := newVerifier()
 		r := newRequest()
 		sign(t, r, s)
-		n := testing.AllocsPerRun(100, func() {
-			if _, err := v.Verify(r, meteringDoor, now); err != nil {
-				t.Fatal(err)
-			}
-		})
-		if n > 2 { // none, but the race detector makes sync.Pool forgetful
-			t.Errorf("%s: %v allocations", s.KeyID, n)
+		// The least of many runs: under the race detector sync.Pool forgets at random.
+		least := math.Inf(1)
+		for range 100 {
+			least = min(least, testing.AllocsPerRun(1, func() {
+				if _, err := v.Verify(r, meteringDoor, now); err != nil {
+					t.Fatal(err)
+				}
+			}))
+		}
+		if least > 0 {
+			t.Errorf("%s: %v allocations", s.KeyID, least)
 		}
 	}
 }
