@@ -1,8 +1,10 @@
 package admin
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -177,15 +179,22 @@ func (e *CatalogError) Error() string { return strings.Join(e.problems, "\n") }
 // another is checked when the catalogue is applied.
 func ParseCatalog(source []byte) (*Catalog, error) {
 	c := &Catalog{source: source}
-	err := yaml.UnmarshalWithOptions(source, c, yaml.Strict())
-	var empty interface{ Error() string }
-	switch {
-	case err == nil:
-		return c, nil
-	case errors.As(err, &empty) && err.Error() == "EOF": // an empty file is an empty catalogue
-		return c, nil
+	err := calmly(func() error { return yaml.UnmarshalWithOptions(source, c, yaml.Strict()) })
+	if err != nil && !errors.Is(err, io.EOF) { // an empty file is an empty catalogue
+		return nil, &CatalogError{[]string{strings.TrimRight(yaml.FormatError(err, false, true), "\n")}}
 	}
-	return nil, &CatalogError{[]string{strings.TrimRight(yaml.FormatError(err, false, true), "\n")}}
+	return c, nil
+}
+
+// calmly turns a panic into an error: goccy/go-yaml 1.19.2 panics on some input
+// that is no YAML (FuzzCatalog found "buyers: !0").
+func calmly(read func() error) (err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			err = fmt.Errorf("this cannot be read as YAML: %v", cause)
+		}
+	}()
+	return read()
 }
 
 // problems collects what is wrong with a catalogue whose form is right.
@@ -217,11 +226,21 @@ func (p *problems) add(path, format string, args ...any) {
 // position finds a path in the file, or the nearest thing above it.
 func position(source []byte, path string) (line, column int, ok bool) {
 	for path != "" {
-		if at, err := yaml.PathString("$." + path); err == nil {
-			if node, err := at.ReadNode(strings.NewReader(string(source))); err == nil && node != nil {
-				start := node.GetToken().Position
-				return start.Line, start.Column, true
+		err := calmly(func() error {
+			at, err := yaml.PathString("$." + path)
+			if err != nil {
+				return err
 			}
+			node, err := at.ReadNode(bytes.NewReader(source))
+			if err != nil {
+				return err
+			}
+			start := node.GetToken().Position
+			line, column = start.Line, start.Column
+			return nil
+		})
+		if err == nil {
+			return line, column, true
 		}
 		path = path[:max(strings.LastIndexAny(path, ".["), 0)]
 	}
