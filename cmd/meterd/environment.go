@@ -98,9 +98,17 @@ func banner(w io.Writer, data string, e environment, c *admin.Catalog) {
 	fmt.Fprintf(w, "meterd %s dev   data: %s   stop with Ctrl-C\n\n", version(), cmp.Or(data, "memory"))
 	fmt.Fprintf(w, "In another shell:\n\n%s", e.exports())
 	if call := exampleCall(c); call != "" {
-		fmt.Fprintf(w, "\n%s\nmeterd usage list\n", call)
+		fmt.Fprintf(w, "\n%s\n%s usage list\n", call, invocation())
 	}
 	fmt.Fprintln(w)
+}
+
+// invocation is how this program was started, so that it can be again.
+func invocation() string {
+	if strings.Contains(os.Args[0], "go-build") { // by go run, from a place of its own
+		return "go run ./cmd/meterd"
+	}
+	return os.Args[0]
 }
 
 // exampleCall is a first call that works when pasted: a record of the first
