@@ -110,7 +110,7 @@ func (d *dev) run(ctx context.Context, stdout, stderr io.Writer, command string)
 	onTerminal := isTerminal(stdout)
 	logger := slog.New(slog.NewJSONHandler(stdout, &slog.HandlerOptions{Level: level}))
 	if onTerminal {
-		logger = slog.New(tint.NewHandler(stderr, &tint.Options{Level: level, TimeFormat: time.TimeOnly, NoColor: os.Getenv("NO_COLOR") != ""}))
+		logger = slog.New(tint.NewTextHandler(stderr, &tint.Options{Level: level, TimeFormat: time.TimeOnly, NoColor: os.Getenv("NO_COLOR") != ""}))
 	}
 	db, err := embedded.Open(embedded.Options{Dir: d.data, Logger: logger})
 	if err != nil {

@@ -10,8 +10,9 @@ import (
 
 // What only the front door knows to go wrong.
 var (
-	errInternal           = errors.New("internal error")
-	errThrottled          = errors.New("Rate exceeded") //nolint:staticcheck // AWS's own words
+	errInternal = errors.New("internal error")
+	//lint:ignore ST1005 these are AWS's own words
+	errThrottled          = errors.New("Rate exceeded")
 	errTooLarge           = errors.New("the request must be smaller than 1048576 bytes")
 	errUnknownOperation   = errors.New("unknown operation")
 	errServiceUnavailable = errors.New("the service is unavailable")
