@@ -53,7 +53,7 @@ func TestPlanCanFail(t *testing.T) {
 		{"a store knows a door", map[string]string{"internal/store/embedded/a.go": ours("embedded", "internal/awsapi")}, []string{"imports internal/awsapi"}},
 		{"a package imports cmd", map[string]string{awsapi: ours("awsapi", "cmd/meterd")}, []string{"imports cmd/meterd"}},
 		{"a test opens a foreign door", map[string]string{
-			awsapi: ours("awsapi"), "internal/awsapi/a_test.go": ours("awsapi", "internal/admin"),
+			awsapi: ours("awsapi"), "internal/caller/a_test.go": ours("caller", "internal/admin"),
 		}, []string{"a_test.go: imports internal/admin"}},
 		{"only the stores' tests call the court", map[string]string{
 			awsapi: ours("awsapi"), "internal/awsapi/a_test.go": ours("awsapi", "internal/store/storetest"),

@@ -1,6 +1,7 @@
 package sdk
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -110,8 +111,16 @@ func closeClients() {
 }
 
 func jsClient() (client, string) {
-	if os.Getenv("METERD_SDK_JS") == "off" {
+	switch os.Getenv("METERD_SDK_JS") {
+	case "off":
 		return nil, "METERD_SDK_JS is off: the vectors of the AWS SDK for JavaScript were not run"
+	case "required": // what is missing is then a failure
+	default:
+		for _, tool := range []string{"node", "npm"} {
+			if _, err := exec.LookPath(tool); err != nil {
+				return nil, tool + " is not installed: the vectors of the AWS SDK for JavaScript were not run"
+			}
+		}
 	}
 	return startNode(), ""
 }
@@ -125,16 +134,30 @@ func startPython(env ...string) *process {
 	return &process{argv: []string{"python3", "python/runner.py"}, env: env}
 }
 
+// askBoto3 prints the members of a usage record. A model from before February
+// 2026 lacks one that the vectors need, and it is not the service's fault.
+const askBoto3 = `import boto3
+model = boto3.client("meteringmarketplace", region_name="us-east-1").meta.service_model
+print(*model.shape_for("UsageRecord").members)`
+
 func boto3Client() (client, string) {
-	if exec.Command("python3", "-c", "import boto3").Run() != nil {
+	members, err := exec.Command("python3", "-c", askBoto3).Output()
+	switch {
+	case err != nil:
 		return nil, "boto3 is not installed: its vectors were not run"
+	case !bytes.Contains(members, []byte("LicenseArn")):
+		return nil, "boto3 is too old to know LicenseArn: its vectors were not run"
 	}
 	return startPython(), ""
 }
 
 func cliClient() (client, string) {
-	if exec.Command("aws", "--version").Run() != nil {
+	skeleton, err := exec.Command("aws", "meteringmarketplace", "batch-meter-usage", "--generate-cli-skeleton").Output()
+	switch {
+	case err != nil:
 		return nil, "the AWS CLI is not installed: its vectors were not run"
+	case !bytes.Contains(skeleton, []byte("LicenseArn")):
+		return nil, "the AWS CLI is too old to know LicenseArn: its vectors were not run"
 	}
 	return cli{}, ""
 }

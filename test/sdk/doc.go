@@ -14,5 +14,6 @@
 // The environment:
 //
 //	METERD_BINARY      a binary to test instead of building cmd/meterd
-//	METERD_SDK_JS=off  do without node; otherwise its absence is a failure
+//	METERD_SDK_JS      off does without node; required makes its absence a
+//	                   failure; otherwise the run says that it is not there
 package sdk

@@ -126,6 +126,14 @@ func (e expectation) judgeRecords(t *testing.T, where string, c call, got answer
 	}
 }
 
+// unthrottled reports whether throttling was to be seen and none was, which on a
+// slow machine may mean that it took a second to make the calls.
+func (e expectation) unthrottled(answers []answer) bool {
+	return (e.Some != nil || e.Retried) && !slices.ContainsFunc(answers, func(a answer) bool {
+		return a.Failure != nil || a.Attempts > 1
+	})
+}
+
 // judgeSome wants some of the copies to succeed and all others to fail as given.
 func (e expectation) judgeSome(t *testing.T, where string, answers []answer) {
 	t.Helper()

@@ -16,6 +16,9 @@ import (
 // into place, so a run that was interrupted, or another one at the same time,
 // never leaves half of them.
 func installJS() error {
+	if _, err := exec.LookPath("node"); err != nil {
+		return fmt.Errorf("the AWS SDK for JavaScript needs node, or METERD_SDK_JS=off: %w", err)
+	}
 	lock, err := os.ReadFile("js/package-lock.json")
 	if err != nil {
 		return err
@@ -44,7 +47,7 @@ func installJS() error {
 	cmd := exec.Command("npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts")
 	cmd.Dir = dir
 	if text, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("the AWS SDK for JavaScript must be there, or METERD_SDK_JS=off: npm ci: %w\n%s", err, text)
+		return fmt.Errorf("the AWS SDK for JavaScript needs npm ci to work, or METERD_SDK_JS=off: %w\n%s", err, text)
 	}
 	fresh := filepath.Join(dir, "node_modules")
 	if err := os.WriteFile(filepath.Join(fresh, stampJS), []byte(want), 0o644); err != nil {

@@ -87,7 +87,7 @@ func readSnapshots(t *testing.T, module, folder, tail string) map[string]snapsho
 // TestRequestSnapshots sends what the SDK sends. Its placeholders are nobody's,
 // so each is refused, but for what it says and never for how it is said.
 func TestRequestSnapshots(t *testing.T) {
-	s := start(t)
+	s := startWithContainers(t)
 	want := map[string]string{
 		"BatchMeterUsage": "ValidationException", // a placeholder is no license and no account
 		"MeterUsage":      "InvalidProductCodeException",
@@ -115,7 +115,7 @@ func TestRequestSnapshots(t *testing.T) {
 // TestErrorSnapshots compares each error's answer with the SDK's own: status,
 // type of content, and body, but for the words.
 func TestErrorSnapshots(t *testing.T) {
-	s := start(t)
+	s := startWithContainers(t)
 	seen := map[string]bool{}
 	for _, module := range []string{meteringModule, entitlementModule} {
 		for name, snap := range readSnapshots(t, module, "response_snapshot", ".error.snap") {
@@ -167,7 +167,7 @@ func TestErrorSnapshots(t *testing.T) {
 // TestSuccessSnapshots compares the member names of our answers with those that
 // the SDK reads: it would pass over any other without a word.
 func TestSuccessSnapshots(t *testing.T) {
-	s := start(t)
+	s := startWithContainers(t)
 	for _, module := range []string{meteringModule, entitlementModule} {
 		for operation, snap := range readSnapshots(t, module, "response_snapshot", ".response.snap") {
 			t.Run(operation, func(t *testing.T) {
@@ -195,21 +195,16 @@ func TestSuccessSnapshots(t *testing.T) {
 func (s *server) wire(t *testing.T, operation string) *response {
 	t.Helper()
 	c := s.goodCall(t, operation)
-	path, header := "/", http.Header{
-		"Content-Type": {"application/x-amz-json-1.1"},
-		"X-Amz-Target": {"AWSMPMeteringService." + operation},
-	}
-	body, err := wireBody(c.Input)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if operation == "GetEntitlements" {
-		path, header = "/service/AWSMPEntitlementService/operation/GetEntitlements", http.Header{
-			"Content-Type": {"application/cbor"}, "Smithy-Protocol": {"rpc-v2-cbor"}, "Accept": {"application/cbor"},
+	if operation != "GetEntitlements" {
+		resp, err := postJSON(t.Context(), c)
+		if err != nil {
+			t.Fatal(err)
 		}
-		body = cbor.Encode(cbor.Map{"ProductCode": cbor.String("suite")})
+		return resp
 	}
-	resp, err := post(t.Context(), c, path, header, body)
+	resp, err := post(t.Context(), c, "/service/AWSMPEntitlementService/operation/GetEntitlements", http.Header{
+		"Content-Type": {"application/cbor"}, "Smithy-Protocol": {"rpc-v2-cbor"}, "Accept": {"application/cbor"},
+	}, cbor.Encode(cbor.Map{"ProductCode": cbor.String("suite")}))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -71,7 +71,7 @@ func checkToken(t *testing.T, v verifier, key string, output, claims map[string]
 // working, for it is baked into images that are out there, but says so.
 func TestRotation(t *testing.T) {
 	everySDK(t, func(t *testing.T, _ string, c client) {
-		s := start(t)
+		s := startWithContainers(t)
 		v, ok := c.(verifier)
 		if !ok {
 			v = goClient{} // Python's standard library has no RSA

@@ -20,14 +20,7 @@ import (
 type rawClient struct{}
 
 func (rawClient) send(ctx context.Context, c call) ([]answer, error) {
-	body, err := wireBody(c.Input)
-	if err != nil {
-		return nil, err
-	}
-	resp, err := post(ctx, c, "/", http.Header{
-		"Content-Type": {"application/x-amz-json-1.1"},
-		"X-Amz-Target": {"AWSMPMeteringService." + c.Operation},
-	}, body)
+	resp, err := postJSON(ctx, c)
 	if err != nil {
 		return nil, err
 	}
@@ -46,6 +39,18 @@ func (rawClient) send(ctx context.Context, c call) ([]answer, error) {
 	_, modelled := goTypes[e.Type]
 	a.Failure = &failure{Name: e.Type, Message: e.Message, Status: resp.status, Typed: modelled}
 	return []answer{a}, nil
+}
+
+// postJSON sends the call in the metering service's own protocol.
+func postJSON(ctx context.Context, c call) (*response, error) {
+	body, err := wireBody(c.Input)
+	if err != nil {
+		return nil, err
+	}
+	return post(ctx, c, "/", http.Header{
+		"Content-Type": {"application/x-amz-json-1.1"},
+		"X-Amz-Target": {"AWSMPMeteringService." + c.Operation},
+	}, body)
 }
 
 // response is an answer of the wire, read whole.
@@ -117,15 +122,13 @@ func epochs(v any) error {
 	return nil
 }
 
-// TestEmptyLists looks below the SDKs, which cannot tell an empty list from an
-// absent one: both lists of an answer are always there.
+// The rest looks below the SDKs, at what they cannot say or cannot tell.
+
+// TestEmptyLists wants both lists of an answer to be there when they are empty,
+// which most SDKs cannot tell from absent.
 func TestEmptyLists(t *testing.T) {
 	s := start(t)
-	c := s.callAs(t, "seller", "BatchMeterUsage", "")
-	resp, err := post(t.Context(), c, "/", http.Header{
-		"Content-Type": {"application/x-amz-json-1.1"},
-		"X-Amz-Target": {"AWSMPMeteringService.BatchMeterUsage"},
-	}, []byte(`{"UsageRecords":[]}`))
+	resp, err := postJSON(t.Context(), s.callAs(t, "seller", "BatchMeterUsage", `{"UsageRecords":[]}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,4 +136,28 @@ func TestEmptyLists(t *testing.T) {
 	if resp.status != http.StatusOK || string(resp.body) != want {
 		t.Errorf("got %d %s\nwant 200 %s", resp.status, resp.body, want)
 	}
+}
+
+// TestNoClientToken leaves out the token that every SDK fills in by itself. It
+// is optional on an instance, a task or a pod, and mandatory for an agent.
+func TestNoClientToken(t *testing.T) {
+	s := start(t)
+	input := `{"ProductCode":"appliance","Timestamp":"2026-09-15T10:30:00Z","UsageDimension":"requests","UsageQuantity":3}`
+	names := ids{}
+	for range 2 {
+		request := s.callAs(t, "i-1", "MeterUsage", input)
+		answers, err := (rawClient{}).send(t.Context(), request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		expectation{ID: "X"}.judge(t, s, "i-1 without a token", request, answers, names)
+	}
+	request := s.callAs(t, "rt-1", "MeterUsage",
+		`{"ProductCode":"assistant","Timestamp":"2026-09-15T10:30:00Z","UsageDimension":"answers","UsageQuantity":2}`)
+	answers, err := (rawClient{}).send(t.Context(), request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused := expectation{Error: &errorResult{Name: "ValidationException", Status: 400}}
+	refused.judge(t, s, "rt-1 without a token", request, answers, names)
 }

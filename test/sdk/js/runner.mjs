@@ -25,7 +25,7 @@ function clientFor(call) {
     region: call.region,
     credentials: { accessKeyId: call.keyID, secretAccessKey: call.secret },
     ...(call.attempts ? { maxAttempts: call.attempts } : {}),
-    ...(call.signing && call.signing !== "none" ? { httpAuthSchemeProvider: () => [scheme(call)] } : {}),
+    ...(call.signing && call.signing !== "none" ? { signingName: call.signing } : {}),
   });
   if (call.signing === "none") {
     client.middlewareStack.addRelativeTo(
@@ -37,15 +37,6 @@ function clientFor(call) {
     );
   }
   return { sdk, client };
-}
-
-// scheme is SigV4 for another service than the client's own.
-function scheme(call) {
-  return {
-    schemeId: "aws.auth#sigv4",
-    signingProperties: { name: call.signing, region: call.region },
-    propertiesExtractor: (config, context) => ({ signingProperties: { config, context } }),
-  };
 }
 
 async function send(call, { sdk, client }) {
