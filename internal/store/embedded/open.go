@@ -74,9 +74,12 @@ func (s *Store) open(dir string) (err error) {
 	if err != nil {
 		return fmt.Errorf("embedded: opening %s: %w", dir, err)
 	}
-	s.fence.armed.Store(true)
 	if fatal := s.fence.fatal.Load(); fatal != nil {
 		return fmt.Errorf("embedded: opening %s: %w", dir, *fatal)
+	}
+	s.fence.armed.Store(true)
+	if fatal := s.fence.fatal.Load(); fatal != nil { // between the two
+		s.fence.fail(*fatal)
 	}
 	go c.run()
 	return nil

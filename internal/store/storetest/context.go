@@ -26,7 +26,7 @@ func contexts(k *court) {
 	k.survivals(func(when string) { k.holds(when) })
 
 	// The commit has begun when After has run: nobody can take it back.
-	release := k.subject.HoldSyncs()
+	release := k.hold()
 	ctx, cancel := context.WithCancel(k.Context())
 	begun := k.record(1, 1)
 	decided := make(chan struct{})
@@ -58,7 +58,7 @@ func contexts(k *court) {
 
 	// Wherever it strikes: success is there, a definite error is not.
 	const callers = 60
-	release = k.subject.HoldSyncs()
+	release = k.hold()
 	ctx, cancel = context.WithCancel(k.Context())
 	defer cancel()
 	var (

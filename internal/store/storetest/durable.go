@@ -14,7 +14,7 @@ import (
 // image, after a kill. And a call that was cut off is there whole or not at all.
 func returnedIsThere(k *court) {
 	k.need(CanCrash)
-	const callers, images = 8, 9
+	const callers, images = 8, 6
 	var (
 		mu    sync.Mutex
 		wg    sync.WaitGroup
@@ -181,7 +181,7 @@ func heldAlreadyWaits(k *court) {
 		if fail {
 			name, hour = "the sync fails", 1
 		}
-		release := k.subject.HoldSyncs()
+		release := k.hold()
 		first, second, third := k.record(hour, 1), k.record(hour, 1), k.record(hour, 2)
 		bind := k.ids.next()
 		c := call(first)
@@ -226,8 +226,10 @@ func heldAlreadyWaits(k *court) {
 			switch {
 			case fail && a.err == nil:
 				k.Errorf("%s: %s was told success", name, who)
-			case fail && !errors.Is(a.err, store.ErrUnknown):
+			case fail && who == "the winner" && !errors.Is(a.err, store.ErrUnknown):
 				k.Errorf("%s: %s was told a definite error: %v", name, who, a.err)
+			case fail && (errors.Is(a.err, metering.ErrDuplicateRequest) || errors.Is(a.err, metering.ErrIdempotencyConflict)):
+				k.Errorf("%s: %s was told of a holder that may be gone: %v", name, who, a.err)
 			case fail:
 			case who == "a caller refused as a duplicate":
 				if !errors.Is(a.err, metering.ErrDuplicateRequest) {

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"github.com/meterd/meterd/internal/metering"
@@ -143,20 +142,14 @@ func model(k *court) {
 		k.Logf("EXCUSED: this subject cannot %s: %s", CanCrash, k.subject.Excuses[CanCrash])
 	}
 	rapid.Check(k.T, func(t *rapid.T) {
-		// What earlier runs of the property left is not in the way: each has
-		// accounts of its own.
-		m := &modelled{court: k, T: t, want: newLedger(), run: k.ids.n.Add(1)}
-		m.revision = k.store.Catalog().Revision()
+		m := &modelled{court: &court{T: k.T, subject: k.another()}, want: newLedger()}
+		m.court.open()
+		defer m.close()
 		t.Repeat(map[string]func(*rapid.T){
 			"append": m.append,
 			"put":    m.put,
-			"reopen": func(*rapid.T) { k.reopen() },
-			"crash": func(t *rapid.T) {
-				if k.subject.Crash != nil {
-					k.crash(rapid.SampledFrom([]int{0, 50, 100}).Draw(t, "kept"), rapid.Uint64().Draw(t, "seed"))
-				}
-			},
-			"": m.compare,
+			"find":   m.findAgain,
+			"":       m.compare,
 		})
 	})
 }
@@ -164,27 +157,34 @@ func model(k *court) {
 // modelled is one run of the property.
 type modelled struct {
 	*court
-	*rapid.T
-	want     *ledger
-	run      uint64
-	revision int64 // of the catalogue, when the run began
-	clock    time.Duration
+	want  *ledger
+	clock time.Duration
 }
 
-func (m *modelled) account(t *rapid.T) metering.AccountID {
-	return metering.AccountID(fmt.Sprintf("%s-%d", rapid.SampledFrom([]metering.AccountID{seller, buyer}).Draw(t, "account"), m.run))
+// findAgain reopens the store or lets it crash, now and then: it costs more than
+// the rest.
+func (m *modelled) findAgain(t *rapid.T) {
+	switch rapid.IntRange(0, 7).Draw(t, "found") {
+	case 0:
+		m.reopen()
+	case 1:
+		if m.subject.Crash != nil {
+			m.crash(rapid.SampledFrom([]int{0, 50, 100}).Draw(t, "kept"), rapid.Uint64().Draw(t, "seed"))
+		}
+	default:
+		m.append(t)
+	}
 }
 
 func (m *modelled) call(t *rapid.T) store.Call {
 	m.clock += time.Duration(rapid.IntRange(-60, 2400).Draw(t, "seconds")) * time.Second
-	c := store.Call{Account: m.account(t), Region: rapid.SampledFrom([]string{region, "eu-west-1"}).Draw(t, "region"), At: noon().Add(m.clock)}
+	c := store.Call{Account: rapid.SampledFrom([]metering.AccountID{seller, buyer}).Draw(t, "account"), Region: rapid.SampledFrom([]string{region, "eu-west-1"}).Draw(t, "region"), At: noon().Add(m.clock)}
 	workload := rapid.SampledFrom([]string{"w", "w1"}).Draw(t, "workload")
 	for range rapid.IntRange(0, 4).Draw(t, "records") {
 		r := m.record(rapid.IntRange(0, 2).Draw(t, "hour"), int32(rapid.IntRange(0, 3).Draw(t, "quantity")))
 		r.Key.Account, r.Key.Region = c.Account, c.Region
 		r.Key.Product = rapid.SampledFrom(products).Draw(t, "product")
 		r.Key.Dimension = rapid.SampledFrom([]string{"", "gb"}).Draw(t, "dimension")
-		r.Key.Party += fmt.Sprint("/", m.run)
 		if rapid.Bool().Draw(t, "allocated") {
 			r = allocated(r, 3, func(i int) []metering.Tag { return []metering.Tag{{Key: "k", Value: fmt.Sprint(i)}}[:min(i, 1)] })
 			r.Allocations[0].Quantity++ // no two sums alike
@@ -238,7 +238,7 @@ func (m *modelled) append(t *rapid.T) {
 	if len(got.Holders) == 0 {
 		got.Holders = nil
 	}
-	if diff := cmp.Diff(want, got); err == nil && diff != "" {
+	if diff := diff(want, got); err == nil && diff != "" {
 		t.Fatalf("Append (-want +got):\n%s", diff)
 	}
 }
@@ -246,12 +246,12 @@ func (m *modelled) append(t *rapid.T) {
 func (m *modelled) put(t *rapid.T) {
 	c := store.Change{By: "rapid", At: noon().Add(m.clock)}
 	for range rapid.IntRange(0, 3).Draw(t, "entries") {
-		p := &store.Product{Code: metering.ProductCode(fmt.Sprintf("p%d-%d", rapid.IntRange(0, 2).Draw(t, "code"), m.run))}
+		p := &store.Product{Code: rapid.SampledFrom(products).Draw(t, "code")}
 		p.Title = rapid.SampledFrom([]string{"a", "b"}).Draw(t, "title")
 		c.Entries = append(c.Entries, p)
 	}
 	got, err := m.store.Put(m.Context(), c)
-	if want := m.revision + m.want.put(c); err != nil || got != want {
+	if want := m.want.put(c); err != nil || got != want {
 		t.Fatalf("Put: got revision %d, error %v; want %d", got, err, want)
 	}
 }
@@ -263,8 +263,7 @@ func (m *modelled) compare(t *rapid.T) {
 		records = make(map[metering.Key]metering.Record)
 		events  = make(map[metering.ID]store.Event)
 	)
-	for _, base := range []metering.AccountID{seller, buyer} {
-		account := metering.AccountID(fmt.Sprintf("%s-%d", base, m.run))
+	for _, account := range []metering.AccountID{seller, buyer} {
 		for _, r := range pages(m.court, func(cursor string) (store.Page[metering.Record], error) {
 			return m.store.Records(m.Context(), store.RecordQuery{Account: account, From: firstHour, To: lastHour, Limit: 4, Cursor: cursor})
 		}) {
@@ -277,15 +276,15 @@ func (m *modelled) compare(t *rapid.T) {
 			events[ev.ID] = ev
 		}
 	}
-	if diff := cmp.Diff(m.want.records, records); diff != "" {
+	if diff := diff(m.want.records, records); diff != "" {
 		t.Fatalf("records (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff(m.want.events, events); diff != "" {
+	if diff := diff(m.want.events, events); diff != "" {
 		t.Fatalf("events (-want +got):\n%s", diff)
 	}
 	for id, want := range m.want.registrations {
 		got, ok, err := m.store.Registration(m.Context(), id)
-		if diff := cmp.Diff(want, got); err != nil || !ok || diff != "" {
+		if diff := diff(want, got); err != nil || !ok || diff != "" {
 			t.Fatalf("registration %s: found %t, error %v (-want +got):\n%s", id, ok, err, diff)
 		}
 	}
@@ -295,7 +294,7 @@ func (m *modelled) compare(t *rapid.T) {
 		}
 	}
 	cat := m.store.Catalog()
-	if got, want := cat.Revision(), m.revision+m.want.revisions; got != want {
+	if got, want := cat.Revision(), m.want.revisions; got != want {
 		t.Fatalf("the catalogue's revision: got %d, want %d", got, want)
 	}
 	for ref, want := range m.want.entries {

@@ -230,6 +230,23 @@ func catalogue(k *court) {
 		}
 	})
 	k.equal("after all that", put("emil", &store.Account{ID: seller}), int64(9))
+
+	k.need(CanHoldSyncs) // a lookup is not shown what a crash could take back
+	release := k.hold()
+	done := make(chan error, 1)
+	s := k.store
+	go func() {
+		_, err := s.Put(k.background(), store.Change{By: "emil", At: noon(), Entries: []store.Entry{&store.Account{ID: buyer}}})
+		done <- err
+	}()
+	time.Sleep(patience)
+	if k.store.Catalog().Account(buyer) != nil || k.store.Catalog().Revision() != 9 {
+		k.Errorf("a change was seen before its sync")
+	}
+	release()
+	if err := <-done; err != nil || k.store.Catalog().Account(buyer) == nil {
+		k.Errorf("after the sync: error %v, account found %t", err, k.store.Catalog().Account(buyer) != nil)
+	}
 }
 
 // lists: events by account, operation and time; refusals by seller and time;

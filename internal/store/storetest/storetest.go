@@ -12,6 +12,7 @@ package storetest
 
 import (
 	"fmt"
+	"sync"
 	"testing"
 
 	"github.com/meterd/meterd/internal/store"
@@ -72,7 +73,7 @@ func Run(t *testing.T, open func(t *testing.T) Subject) {
 		{"18_lists", lists},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			k := &court{T: t, subject: open(t)}
+			k := &court{T: t, subject: open(t), another: func() Subject { return open(t) }}
 			k.open()
 			t.Cleanup(k.close)
 			c.try(k)
@@ -86,6 +87,7 @@ func Run(t *testing.T, open func(t *testing.T) Subject) {
 type court struct {
 	*testing.T
 	subject Subject
+	another func() Subject // at a place of its own
 	store   store.Store
 	ids     idMaker
 }
@@ -106,6 +108,14 @@ func (k *court) need(p Power) {
 		k.Skipf("EXCUSED: this subject cannot %s: %s", p, why)
 	}
 	k.Fatalf("this subject cannot %s and does not say why", p)
+}
+
+// hold holds syncs up until release is called, or the case is over: a store
+// could not be closed otherwise.
+func (k *court) hold() (release func()) {
+	release = sync.OnceFunc(k.subject.HoldSyncs())
+	k.Cleanup(release)
+	return release
 }
 
 func (k *court) open() {

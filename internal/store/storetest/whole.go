@@ -61,7 +61,7 @@ func allOrNothing(k *court) {
 	}
 	release := func() {}
 	if k.subject.HoldSyncs != nil { // while a sync is held up, calls gather
-		release = k.subject.HoldSyncs()
+		release = k.hold()
 	}
 	k.spoil(spoilers, release)
 }
