@@ -34,6 +34,7 @@ const (
 	idleTimeout       = 65 * time.Second // longer than a load balancer's, which is often 60
 	maxHeaderBytes    = 32 << 10
 	drainTimeout      = 10 * time.Second
+	healthInterval    = time.Second // between looks at the store
 )
 
 // serve answers on the listener until the context is done, and then finishes
@@ -52,10 +53,19 @@ func (s *server) serve(ctx context.Context, listener net.Listener, started func(
 	go func() { failed <- front.Serve(listener) }()
 	s.ready.Store(true)
 	started()
-	select {
-	case err := <-failed:
-		return err
-	case <-ctx.Done():
+	health := time.NewTicker(healthInterval)
+	defer health.Stop()
+	for running := true; running; {
+		select {
+		case err := <-failed:
+			return err
+		case <-ctx.Done():
+			running = false
+		case <-health.C:
+			if err := s.store.Err(); err != nil { // only opening it again can mend it
+				return errors.Join(err, front.Close())
+			}
+		}
 	}
 	s.ready.Store(false)
 	s.log.Info("stopping: finishing what has begun")

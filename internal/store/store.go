@@ -132,7 +132,8 @@ type Admission struct {
 type RegistrationChange struct {
 	// Begin registers a workload for a product. If its last registration has
 	// not stopped by Call.At, that one is seen instead; if it has stopped by a
-	// missed heartbeat, the stop is written down.
+	// missed heartbeat, the stop is written down. It is a sign of life, too: the
+	// workload's other registrations are seen.
 	Begin *metering.Registration
 	// Seen is a sign of life of a workload: all its registrations, of whatever
 	// product, that have not stopped by Call.At are seen.

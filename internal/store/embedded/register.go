@@ -23,6 +23,9 @@ func (c *committer) register(call *store.Call, out *store.Outcome) error {
 	case change == nil:
 		return nil
 	case change.Begin != nil:
+		if err := c.seen(&store.Alive{Account: change.Begin.Account, Workload: change.Begin.Workload}, call.At); err != nil {
+			return err
+		}
 		r, err := c.beginRegistration(change.Begin, call.At)
 		out.Registration = r
 		return err

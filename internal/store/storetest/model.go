@@ -86,9 +86,18 @@ func (l *ledger) append(c store.Call) (*ledger, store.Outcome, error) {
 	return n, out, nil
 }
 
+func (l *ledger) seen(account metering.AccountID, workload string, at time.Time) {
+	for id, r := range l.registrations {
+		if r.Account == account && r.Workload == workload {
+			l.registrations[id], _ = r.Seen(at)
+		}
+	}
+}
+
 func (l *ledger) register(c store.Call) *metering.Registration {
 	switch g := c.Registration; {
 	case g.Begin != nil:
+		l.seen(g.Begin.Account, g.Begin.Workload, c.At)
 		for _, id := range slices.Backward(l.begun) {
 			old := l.registrations[id]
 			if old.Product != g.Begin.Product || old.Workload != g.Begin.Workload || old.Account != g.Begin.Account {
@@ -105,11 +114,7 @@ func (l *ledger) register(c store.Call) *metering.Registration {
 		l.begun = append(l.begun, g.Begin.ID)
 		return g.Begin
 	case g.Seen != nil:
-		for id, r := range l.registrations {
-			if r.Account == g.Seen.Account && r.Workload == g.Seen.Workload {
-				l.registrations[id], _ = r.Seen(c.At)
-			}
-		}
+		l.seen(g.Seen.Account, g.Seen.Workload, c.At)
 	default:
 		if r, ok := l.registrations[*g.Stop]; ok && r.Account == c.Account {
 			r = r.Stop(c.At)

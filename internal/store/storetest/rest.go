@@ -102,15 +102,20 @@ func registrations(k *court) {
 		k.Fatalf("a sign of life did not reach the other product's registration: %+v, error %v", got, err)
 	}
 
+	// So is the beginning of another one.
+	begin(5*beat/2, k.registration(5*beat/2, product2, "task-1", beat))
+	want[0].LastSeen = noon().Add(5 * beat / 2)
+	state("seen as another begins")
+
 	// After a missed heartbeat a sign of life revives nothing.
-	late := 3*beat + time.Nanosecond
+	late := 7*beat/2 + time.Nanosecond
 	k.append(change(late, store.RegistrationChange{Seen: &store.Alive{Account: buyer, Workload: "task-1"}}))
 	state("seen too late")
 
 	// And Begin begins anew, and writes down when the old one stopped.
 	second := k.registration(late, product, "task-1", beat)
 	k.equal("begun anew", begin(late, second), *second)
-	want[0].Stopped = noon().Add(2 * beat)
+	want[0].Stopped = noon().Add(5 * beat / 2)
 	want = append(want, *second)
 	k.survivals(state)
 
