@@ -39,10 +39,11 @@ func (s *Service) batchMeterUsage(ctx context.Context, req *request, in *batchMe
 	offered := make([]int, 0, len(claims)) // where in results each offered record stands
 	records := make([]metering.Record, 0, len(claims))
 	for i := range claims {
-		results[i] = usageRecordResult{record: &in.records[i], id: s.NewID(), status: metering.CustomerNotSubscribed}
+		made := metering.BatchRecord(s.NewID(), req.caller.Account, req.region, p, claims[i], req.now)
+		results[i] = usageRecordResult{record: &in.records[i], id: made.ID, key: made.Key, status: metering.CustomerNotSubscribed}
 		if claims[i].Subscribed {
 			offered = append(offered, i)
-			records = append(records, metering.BatchRecord(results[i].id, req.caller.Account, req.region, p, claims[i], req.now))
+			records = append(records, made)
 		}
 	}
 	_, err = s.Store.Append(ctx, store.Call{
@@ -53,7 +54,7 @@ func (s *Service) batchMeterUsage(ctx context.Context, req *request, in *batchMe
 				result.id, result.status = holder.ID, metering.StatusOf(&records[i], holder, s.Rulings)
 				result.held = holder
 			}
-			return s.batchRest(req, p, claims, results), nil
+			return s.batchRest(req, claims, results), nil
 		},
 	})
 	if err != nil {
@@ -146,7 +147,7 @@ func (s *Service) suspended(buyer metering.AccountID) bool {
 
 // batchRest is the event of a batch, and a refusal for each record that was
 // answered but not counted.
-func (s *Service) batchRest(req *request, p *metering.Product, claims []metering.Claim, results []usageRecordResult) store.Rest {
+func (s *Service) batchRest(req *request, claims []metering.Claim, results []usageRecordResult) store.Rest {
 	var rest store.Rest
 	ids := make([]metering.ID, len(results))
 	for i := range results {
@@ -157,8 +158,7 @@ func (s *Service) batchRest(req *request, p *metering.Product, claims []metering
 		}
 		refusal := store.Refusal{
 			ID: s.NewID(), Time: req.now, Seller: req.caller.Account, RequestID: req.id, Reason: r.status,
-			Key:       metering.BatchRecord(r.id, req.caller.Account, req.region, p, claims[i], req.now).Key,
-			Timestamp: claims[i].Timestamp, Quantity: claims[i].Quantity,
+			Key: r.key, Timestamp: claims[i].Timestamp, Quantity: claims[i].Quantity,
 		}
 		if r.held != nil {
 			refusal.Held = &store.Held{ID: r.held.ID, Quantity: r.held.Quantity}
@@ -172,7 +172,8 @@ func (s *Service) batchRest(req *request, p *metering.Product, claims []metering
 type batchMeterUsageInput struct {
 	productCode awsjson.Opt[string]
 	given       bool // UsageRecords is there, be it empty
-	records     []usageRecord
+	sent        int
+	records     []usageRecord // of those sent, as many as there may be
 }
 
 // usageRecord is a record as it came, kept so that it can be echoed.
@@ -200,7 +201,9 @@ func (in *batchMeterUsageInput) decode(d *awsjson.Decoder) {
 			for range d.List() {
 				var r usageRecord
 				r.decode(d)
-				in.records = append(in.records, r)
+				if in.sent++; in.sent <= maxRecords { // what makes it too many is not kept
+					in.records = append(in.records, r)
+				}
 			}
 		default:
 			d.Skip()
@@ -241,7 +244,7 @@ func (in *batchMeterUsageInput) check(metering.Caller) error {
 	if !in.given {
 		v.Null(at)
 	}
-	v.Size(at, len(in.records), 0, maxRecords)
+	v.Size(at, in.sent, 0, maxRecords)
 	for i := range in.records {
 		in.records[i].check(&v, (*awsjson.Path)(nil).Element("usageRecords", i), in.productCode.Set)
 	}
@@ -315,6 +318,7 @@ type batchMeterUsageOutput struct {
 type usageRecordResult struct {
 	record *usageRecord
 	id     metering.ID
+	key    metering.Key
 	status metering.Status
 	held   *metering.Record // who holds the key; nil when none was asked for
 }

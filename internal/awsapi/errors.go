@@ -2,6 +2,7 @@ package awsapi
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/meterd/meterd/internal/awsjson"
 	"github.com/meterd/meterd/internal/metering"
@@ -24,7 +25,7 @@ type exception struct {
 	err    error
 	name   string
 	status int
-	model  bool // in the Metering Service's own model; the rest is the front door's
+	model  bool // in a service's own model; the rest is the front door's
 }
 
 // exceptions gives every error that a caller may see its name and its status
@@ -100,10 +101,12 @@ func exceptionNamed(name string) (exception, bool) {
 	return exception{}, false
 }
 
-// namespaceOf is the prefix that some AWS front ends give an error's name.
-func namespaceOf(op metering.Operation, name string) string {
-	switch e, _ := exceptionNamed(name); {
-	case !e.model:
+// namespaceOf is the prefix that some AWS front ends give an error's name. Of the
+// two that are called ExpiredTokenException the status tells which it is.
+func namespaceOf(op metering.Operation, f awsjson.Fault) string {
+	i := slices.IndexFunc(exceptions, func(e exception) bool { return e.name == f.Name && e.status == f.Status })
+	switch {
+	case i < 0 || !exceptions[i].model:
 		return "com.amazon.coral.service#"
 	case op == metering.GetEntitlements:
 		return "com.amazonaws.marketplaceentitlementservice#"

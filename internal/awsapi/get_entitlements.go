@@ -71,11 +71,24 @@ func (s *Service) getEntitlements(_ context.Context, req *request, in *getEntitl
 func (s *Service) entitlingAgreements(p *metering.Product, filter map[string][]string) []*metering.Agreement {
 	catalog := s.Store.Catalog()
 	var all []*metering.Agreement
-	if accounts, ok := filter[filterAccount]; ok {
-		for _, account := range accounts {
+	switch {
+	case filter[filterLicense] != nil:
+		for _, arn := range filter[filterLicense] {
+			if a := catalog.License(arn); a != nil && a.Product == p.Code {
+				all = append(all, a)
+			}
+		}
+	case filter[filterAccount] != nil:
+		for _, account := range filter[filterAccount] {
 			all = append(all, catalog.Agreements(p.Code, metering.AccountID(account))...)
 		}
-	} else {
+	case filter[filterCustomer] != nil:
+		for _, id := range filter[filterCustomer] {
+			if buyer, issued := catalog.Customer(p.Code, metering.CustomerID(id)); issued {
+				all = append(all, catalog.Agreements(p.Code, buyer)...)
+			}
+		}
+	default:
 		for _, id := range catalog.AgreementIDs(p.Code) {
 			all = append(all, catalog.Agreement(id))
 		}
@@ -92,7 +105,7 @@ func (in *getEntitlementsInput) picks(a *metering.Agreement) bool {
 
 func (in *getEntitlementsInput) allows(key, value string) bool {
 	values, ok := in.Filter[key]
-	return !ok || slices.Contains(values, value)
+	return !ok || value != "" && slices.Contains(values, value) // "" is what an agreement does not have
 }
 
 // formatPage and parsePage are the NextToken: which entitlement comes next.
@@ -170,6 +183,7 @@ func (in *getEntitlementsInput) check(metering.Caller) error {
 		v.AtLeast(top.Member("maxResults"), *in.MaxResults, 1)
 		v.AtMost(top.Member("maxResults"), *in.MaxResults, maxEntitlements)
 	}
+	maps.DeleteFunc(in.Filter, func(_ string, values []string) bool { return values == nil }) // null is absent, in CBOR too
 	filter := top.Member("filter")
 	for _, key := range slices.Sorted(maps.Keys(in.Filter)) {
 		switch key {

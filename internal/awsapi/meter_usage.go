@@ -57,7 +57,7 @@ func (s *Service) meterUsage(ctx context.Context, req *request, in *meterUsageIn
 		call.Token = &store.Token{Value: in.clientToken.Value, Hash: in.hash(req.caller)}
 	}
 	if w := req.caller.Workload; w != nil && w.Heartbeat > 0 {
-		call.Registration = &store.RegistrationChange{Seen: &store.Alive{Account: w.Account, Workload: w.ID}}
+		call.Registration = &store.RegistrationChange{Seen: &store.Alive{Account: req.caller.Account, Workload: w.ID}}
 		req.beaten = true
 	}
 	var id metering.ID
@@ -72,7 +72,11 @@ func (s *Service) meterUsage(ctx context.Context, req *request, in *meterUsageIn
 				metering.ErrDuplicateRequest, holder.Quantity, u.Dimension, holder.ID)
 		}
 		id = holder.ID
-		return store.Rest{Event: s.event(req, id), Bind: &id}, nil
+		rest := store.Rest{Event: s.event(req, id)}
+		if call.Token != nil {
+			rest.Bind = &id
+		}
+		return rest, nil
 	}
 	if _, err := s.Store.Append(ctx, call); err != nil {
 		return nil, err

@@ -198,7 +198,8 @@ func readBody(r *http.Request) ([]byte, error) {
 	var b bytes.Buffer
 	b.Grow(int(min(max(r.ContentLength, 0), firstRead)) + bytes.MinRead)
 	if _, err := b.ReadFrom(io.LimitReader(r.Body, MaxBody)); err != nil {
-		return nil, &awsjson.SerializationError{Message: "the body could not be read: " + err.Error()}
+		// The reason may tell of the network behind a proxy: it is not repeated.
+		return nil, &awsjson.SerializationError{Message: "the body ended before its length, or came too slowly"}
 	}
 	if b.Len() >= MaxBody {
 		return nil, errTooLarge
@@ -207,15 +208,15 @@ func readBody(r *http.Request) ([]byte, error) {
 }
 
 // beat tells the store that a workload which opted into heartbeats lives: any
-// accepted signed call is one.
+// accepted signed call is one, for all its registrations.
 func (s *Service) beat(ctx context.Context, req *request) error {
 	w := req.caller.Workload
 	if w == nil || w.Heartbeat == 0 {
 		return nil
 	}
 	_, err := s.Store.Append(ctx, store.Call{
-		Account: w.Account, Region: req.region, At: req.now,
-		Registration: &store.RegistrationChange{Seen: &store.Alive{Account: w.Account, Workload: w.ID}},
+		Account: req.caller.Account, Region: req.region, At: req.now,
+		Registration: &store.RegistrationChange{Seen: &store.Alive{Account: req.caller.Account, Workload: w.ID}},
 	})
 	return err
 }
@@ -241,11 +242,16 @@ func (s *Service) answerTo(ctx context.Context, req *request, w http.ResponseWri
 	if f.Status == http.StatusRequestEntityTooLarge {
 		w.Header().Set("Connection", "close") // what is left of the body is not read
 	}
+	return s.envelope(req, w, f), f.Status
+}
+
+// envelope makes a fault's body, and the header that says the same.
+func (s *Service) envelope(req *request, w http.ResponseWriter, f awsjson.Fault) []byte {
 	if s.Namespaces {
-		f.Name = namespaceOf(req.op, f.Name) + f.Name
+		f.Name = namespaceOf(req.op, f) + f.Name
 	}
 	w.Header()["x-amzn-ErrorType"] = []string{f.Name}
-	return req.wire.fault(f), f.Status
+	return req.wire.fault(f)
 }
 
 // shorten cuts what came from outside to what a log line has room for.
@@ -267,5 +273,5 @@ func (s *Service) recover(w http.ResponseWriter, req *request) {
 		panic(cause)
 	}
 	s.Log.Error("call panicked", "request_id", req.id, "operation", req.op, "cause", cause, "stack", string(debug.Stack()))
-	req.wire.write(w, http.StatusInternalServerError, req.id, req.wire.fault(internalFault))
+	req.wire.write(w, internalFault.Status, req.id, s.envelope(req, w, internalFault))
 }

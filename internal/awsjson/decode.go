@@ -84,10 +84,11 @@ func (d *Decoder) fail(err error) {
 	case errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF):
 		err = errors.New("the body is not valid JSON: it ends too early")
 	}
+	text := shorten(err.Error())
 	if at := d.json.StackPointer(); at != "" {
-		err = fmt.Errorf("%w, at %s", err, at)
+		text += ", at " + shorten(string(at))
 	}
-	d.err = err
+	d.err = errors.New(text)
 }
 
 // Null reports whether the next value is null, and if so reads it.
@@ -238,8 +239,9 @@ func (d *Decoder) Bool() Opt[bool] {
 	}
 	if _, err := d.json.ReadToken(); err != nil {
 		d.fail(err)
+		return Opt[bool]{}
 	}
-	return Opt[bool]{kind == 't', d.err == nil}
+	return Opt[bool]{kind == 't', true}
 }
 
 // Timestamp reads an instant: a number of seconds since 1970, with a fraction.

@@ -14,8 +14,8 @@ type Timestamp struct {
 	Literal string // a JSON number: seconds since 1970
 }
 
-// limit bounds timestamps to the years that a time.Time and RFC 3339 can both
-// tell: what lies beyond is moved to the bound. No clock is near either.
+// limit bounds timestamps on either side of 1970: it is the last second that RFC
+// 3339 can tell. What lies beyond is moved to the bound; no clock is near it.
 var limit = time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC).Unix()
 
 // ParseTimestamp reads a JSON number. Decimal digits are read exactly, to the

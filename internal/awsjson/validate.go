@@ -47,8 +47,12 @@ func (p *Path) append(b []byte) []byte {
 	return b
 }
 
-// Violations collects the constraints a request breaks.
-type Violations struct{ items []string }
+// Violations collects the constraints a request breaks: all are counted, the
+// first few kept.
+type Violations struct {
+	items []string
+	count int
+}
 
 // maxItems and maxShown bound an error's length: a client needs to see what is
 // wrong, not a megabyte of it.
@@ -57,22 +61,30 @@ const (
 	maxShown = 256
 )
 
+// shorten cuts what a client sent to what an error has room for.
+func shorten(s string) string {
+	if len(s) <= maxShown {
+		return s
+	}
+	cut := maxShown
+	for cut > 0 && !utf8.RuneStart(s[cut]) {
+		cut--
+	}
+	return s[:cut] + "…"
+}
+
 // Null reports a required value that is absent.
 func (v *Violations) Null(at Path) { v.add("Value null", &at, "Member must not be null") }
 
 // Value reports a value that breaks a rule.
 func (v *Violations) Value(at Path, value, rule string) {
-	if len(value) > maxShown {
-		cut := maxShown
-		for !utf8.RuneStart(value[cut]) {
-			cut--
-		}
-		value = value[:cut] + "…"
-	}
-	v.add("Value '"+value+"'", &at, rule)
+	v.add("Value '"+shorten(value)+"'", &at, rule)
 }
 
 func (v *Violations) add(value string, at *Path, rule string) {
+	if v.count++; v.count > maxItems {
+		return
+	}
 	v.items = append(v.items, value+" at '"+string(at.append(nil))+"' failed to satisfy constraint: "+rule)
 }
 
@@ -130,13 +142,11 @@ func (v *Violations) NoNUL(at Path, s string) {
 
 // Err is nil, or a *ValidationError that names what was reported.
 func (v *Violations) Err() error {
-	switch n := len(v.items); {
-	case n == 0:
+	switch v.count {
+	case 0:
 		return nil
-	case n == 1:
+	case 1:
 		return &ValidationError{"1 validation error detected: " + v.items[0]}
-	default:
-		shown := v.items[:min(n, maxItems)]
-		return &ValidationError{strconv.Itoa(n) + " validation errors detected: " + strings.Join(shown, "; ")}
 	}
+	return &ValidationError{strconv.Itoa(v.count) + " validation errors detected: " + strings.Join(v.items, "; ")}
 }

@@ -16,12 +16,20 @@ type Clock struct {
 
 	mu      sync.RWMutex
 	running bool
-	at      time.Time     // while it stands
-	ahead   time.Duration // of the truth, while it runs
+	at      time.Time // what it shows, or, while it runs, what it showed at since
+	since   time.Time // by the truth
 }
 
 // New returns a clock that runs and shows what truth shows.
-func New(truth func() time.Time) *Clock { return &Clock{truth: truth, running: true} }
+func New(truth func() time.Time) *Clock {
+	c := &Clock{truth: truth, running: true, since: wall(truth())}
+	c.at = c.since
+	return c
+}
+
+// wall is a time in UTC without its monotonic reading: the clock is compared with
+// times that were stored, and follows the truth when that is put right.
+func wall(t time.Time) time.Time { return t.Round(0).UTC() }
 
 // Now is what the clock shows, in UTC.
 func (c *Clock) Now() time.Time {
@@ -36,29 +44,27 @@ func (c *Clock) State() (now time.Time, running bool) {
 	return c.now(), c.running
 }
 
+// now goes by how long the clock has run, not by how far ahead of the truth it
+// is: a time.Duration does not hold three centuries.
 func (c *Clock) now() time.Time {
 	if !c.running {
 		return c.at
 	}
-	return c.truth().Add(c.ahead).Round(0).UTC() // Round drops the monotonic reading: this time is compared with stored ones
+	return c.at.Add(wall(c.truth()).Sub(c.since))
 }
 
 // Set stops the clock at an instant.
 func (c *Clock) Set(t time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.running, c.at = false, t.UTC()
+	c.running, c.at = false, wall(t)
 }
 
 // Advance moves the clock, back if d is negative. It runs or stands as before.
 func (c *Clock) Advance(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.running {
-		c.ahead += d
-	} else {
-		c.at = c.at.Add(d)
-	}
+	c.at = c.at.Add(d)
 }
 
 // Run lets a clock that stands go on from where it stands.
@@ -66,7 +72,7 @@ func (c *Clock) Run() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.running {
-		c.ahead = c.at.Sub(c.truth())
+		c.since = wall(c.truth())
 		c.running = true
 	}
 }

@@ -2,6 +2,7 @@ package metering
 
 import (
 	"fmt"
+	"math"
 	"time"
 )
 
@@ -73,9 +74,10 @@ func (a *Agreement) OpenAt(now time.Time, r Rulings) bool {
 }
 
 // lastHour is the last hour that usage under the agreement may be of; ok is
-// false while no end is known.
-func (a *Agreement) lastHour() (h Hour, ok bool) {
-	if a.Status == AgreementEnding || a.Status == AgreementEnded {
+// false while no end is known. To the toolkit, winding down changes nothing
+//
+func (a *Agreement) lastHour(r Rulings) (h Hour, ok bool) {
+	if a.Status == AgreementEnded || a.Status == AgreementEnding && !r.FinalHourAfterEnded {
 		return HourOf(a.End), true
 	}
 	return 0, false
@@ -84,12 +86,12 @@ func (a *Agreement) lastHour() (h Hour, ok bool) {
 // CheckActivation refuses usage of an hour outside an open agreement's life.
 // Hours are compared, not instants: jobs that report whole hours would lose the
 // first one otherwise.
-func (a *Agreement) CheckActivation(timestamp time.Time) error {
+func (a *Agreement) CheckActivation(timestamp time.Time, r Rulings) error {
 	h := HourOf(timestamp)
 	if h < HourOf(a.Start) {
 		return fmt.Errorf("%w: usage of %s lies before the license was activated", ErrInvalidLicense, rfc3339(timestamp))
 	}
-	if last, ok := a.lastHour(); ok && h > last {
+	if last, ok := a.lastHour(r); ok && h > last {
 		return fmt.Errorf("%w: usage of %s lies after the license ended", ErrInvalidLicense, rfc3339(timestamp))
 	}
 	return nil
@@ -106,7 +108,7 @@ type Subscription struct {
 
 // SubscriptionAt sums up a buyer's agreements for one product.
 func SubscriptionAt(agreements []*Agreement, now time.Time, r Rulings) Subscription {
-	s := Subscription{ends: true}
+	s := Subscription{ends: true, last: math.MinInt32}
 	for _, a := range agreements {
 		if !a.OpenAt(now, r) {
 			continue
@@ -114,9 +116,11 @@ func SubscriptionAt(agreements []*Agreement, now time.Time, r Rulings) Subscript
 		if start := HourOf(a.Start); !s.Open || start < s.first {
 			s.first = start
 		}
-		last, ends := a.lastHour()
-		s.last = max(s.last, last)
-		s.ends = s.ends && ends
+		if last, ends := a.lastHour(r); ends {
+			s.last = max(s.last, last)
+		} else {
+			s.ends = false
+		}
 		s.Open = true
 	}
 	return s

@@ -83,18 +83,12 @@ const previewRegion = "us-east-1"
 // operation. p is nil when there is none of that code. What is another
 // seller's, and what is not published, is answered like what does not exist.
 func CheckProduct(op Operation, code ProductCode, p *Product, c Caller, region string) error {
-	missing := fmt.Errorf("%w: %q is not the code of a published product that this account can meter", ErrInvalidProductCode, code)
-	if p == nil {
-		return missing
-	}
-	own := p.Seller == c.Account
-	if op == BatchMeterUsage && !own {
-		return missing
+	own := p != nil && p.Seller == c.Account
+	if p == nil || !own && (op == BatchMeterUsage || !p.Published) {
+		return fmt.Errorf("%w: %q is not the code of a published product that this account can meter", ErrInvalidProductCode, code)
 	}
 	if !p.Published {
 		switch {
-		case !own:
-			return missing
 		case op == BatchMeterUsage:
 			return fmt.Errorf("%w: product %s is not published", ErrInvalidProductCode, p.Code)
 		case region != previewRegion:
@@ -104,8 +98,8 @@ func CheckProduct(op Operation, code ProductCode, p *Product, c Caller, region s
 	if !p.Type.meteredBy(op) {
 		return fmt.Errorf("%w: %s does not meter product %s, whose type is %s", ErrInvalidProductCode, op, p.Code, p.Type)
 	}
-	if p.Type == AMI && p.Pricing != PricedByUsage && isGovCloud(region) {
-		return fmt.Errorf("%w: in %s, AMI products are metered by usage pricing only", ErrInvalidEndpointRegion, region)
+	if isGovCloud(region) && (p.Type != AMI || p.Pricing != PricedByUsage) {
+		return fmt.Errorf("%w: in %s, only AMI products with usage pricing are metered", ErrInvalidEndpointRegion, region)
 	}
 	return nil
 }

@@ -47,7 +47,7 @@ func ClaimByLicense(u *UsageRecord, a *Agreement, p *Product, suspended bool, no
 		return c, nil
 	}
 	c.Subscribed = true
-	return c, a.CheckActivation(u.Timestamp)
+	return c, a.CheckActivation(u.Timestamp, r)
 }
 
 // ClaimBySubscription weighs a usage record that names its buyer alone.

@@ -18,15 +18,17 @@ const MonthEndGrace = 6 * time.Hour
 type Window struct {
 	Past      time.Duration
 	Inclusive bool // whether a record of exactly that age is still accepted
+	Extends   bool // whether the grace after a month's end may reach further back
 }
 
 // BatchMeterUsageWindow reaches back less than 24 hours: a record that is exactly
 // as old is too old (API reference of BatchMeterUsage, July 2026; it was six
 // hours before that).
-var BatchMeterUsageWindow = Window{Past: 24 * time.Hour}
+var BatchMeterUsageWindow = Window{Past: 24 * time.Hour, Extends: true}
 
 // MeterUsageWindow reaches back six hours, six hours included (API reference of
-// MeterUsage, August 2026).
+// MeterUsage, August 2026). The month's end is implied by them, and R-4 is about
+// BatchMeterUsage's 24 hours only.
 var MeterUsageWindow = Window{Past: 6 * time.Hour, Inclusive: true}
 
 // Check refuses a timestamp that lies outside the window at now.
@@ -37,7 +39,7 @@ func (w Window) Check(timestamp, now time.Time, r Rulings) error {
 	}
 	month := monthOf(now)
 	inGrace := now.Before(month.Add(MonthEndGrace))
-	if inGrace && r.MonthEndExtends && !timestamp.Before(month.AddDate(0, -1, 0)) {
+	if inGrace && w.Extends && r.MonthEndExtends && !timestamp.Before(month.AddDate(0, -1, 0)) {
 		return nil
 	}
 	if age := now.Sub(timestamp); age > w.Past || age == w.Past && !w.Inclusive {

@@ -1,10 +1,12 @@
 // Package rpccbor is Smithy's RPC v2 CBOR protocol as a server speaks it, as
-// strict as its JSON sibling: exact member names, no name twice in a map, valid
-// UTF-8. Shapes are Go structs whose fields are spelled as on the wire; pointers
-// are members that may be absent.
+// strict as its JSON sibling in all that a shape reads: exact member names, no
+// name twice in a map, valid UTF-8, and a map for a body. What is in members that
+// it does not know must be well-formed, and no more. Shapes are Go structs whose
+// fields are spelled as on the wire; pointers are members that may be absent.
 package rpccbor
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/fxamacker/cbor/v2"
@@ -41,8 +43,16 @@ func must[M any](mode M, err error) M {
 	return mode
 }
 
-// Unmarshal reads a body into a shape.
+// mapType is the first three bits of a map's head (RFC 8949, major type 5).
+const mapType = 5
+
+var errNotMap = errors.New("the body is not the CBOR that was expected: it must be a map")
+
+// Unmarshal reads a body, which must be one map, into a shape.
 func Unmarshal(body []byte, shape any) error {
+	if len(body) == 0 || body[0]>>5 != mapType { // null and tagged maps decode, too
+		return errNotMap
+	}
 	if err := decoding.Unmarshal(body, shape); err != nil {
 		return fmt.Errorf("the body is not the CBOR that was expected: %w", err)
 	}
