@@ -52,6 +52,9 @@ func (s *Service) serveClock(api huma.API) {
 			if err != nil {
 				return nil, huma.Error422UnprocessableEntity("advance must be a duration such as 1h, 90m or -24h", err)
 			}
+			if year := s.Clock.Now().Add(d).Year(); year < 1970 || year > 9999 {
+				return nil, huma.Error422UnprocessableEntity("advance would move the clock out of the years 1970 to 9999")
+			}
 			s.Clock.Advance(d)
 		case *in.Body.Running:
 			s.Clock.Run()

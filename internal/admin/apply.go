@@ -230,6 +230,9 @@ func (a *application) workloads(workloads []CatalogWorkload) {
 		} else {
 			oneOf(a, path+".platform", w.Platform, metering.PlatformEC2, metering.PlatformECS, metering.PlatformEKS, metering.PlatformAgentCore)
 		}
+		if before, ok := a.known.Get(store.Ref{Kind: store.KindWorkload, Name: w.ID}).(*store.Workload); ok && before.Account != w.Account {
+			a.add(path+".account", "workload %s was applied before for account %s: another needs another id", w.ID, before.Account)
+		}
 		entry := &store.Workload{ID: w.ID, Platform: w.Platform, Account: w.Account, Region: w.Region}
 		if w.Heartbeat != "" {
 			d, err := time.ParseDuration(w.Heartbeat)

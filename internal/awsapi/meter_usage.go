@@ -21,18 +21,7 @@ const dryRunID = "DryRunOperation"
 // ClientToken alone under AgentCore, where records add up.
 // https://docs.aws.amazon.com/marketplace/latest/APIReference/API_marketplace-metering_MeterUsage.html
 func (s *Service) meterUsage(ctx context.Context, req *request, in *meterUsageInput) (*meterUsageOutput, error) {
-	if err := metering.CheckRegion(req.op, req.caller, req.region); err != nil {
-		return nil, err
-	}
-	code := metering.ProductCode(in.productCode.Value)
-	p := s.Store.Catalog().Product(code)
-	if err := metering.CheckProduct(req.op, code, p, req.caller, req.region); err != nil {
-		return nil, err
-	}
-	if err := metering.CheckPlatform(req.op, p, req.caller, s.Rulings); err != nil {
-		return nil, err
-	}
-	admission, err := s.entitled(ctx, req, p)
+	p, admission, err := s.admit(ctx, req, metering.ProductCode(in.productCode.Value))
 	if err != nil {
 		return nil, err
 	}
@@ -82,28 +71,6 @@ func (s *Service) meterUsage(ctx context.Context, req *request, in *meterUsageIn
 		return nil, err
 	}
 	return &meterUsageOutput{id: id.String()}, nil
-}
-
-// entitled refuses a buyer without a subscription, unless the workload was let
-// in while it had one, or the caller is the product's own seller. The
-// admission it returns is to be written with the call; nil is none.
-func (s *Service) entitled(ctx context.Context, req *request, p *metering.Product) (*store.Admission, error) {
-	if p.Previewed(req.caller) {
-		return nil, nil
-	}
-	a := store.Admission{Account: req.caller.Account, Workload: req.caller.Resource(), Product: p.Code}
-	agreements := s.Store.Catalog().Agreements(p.Code, req.caller.Account)
-	if metering.SubscriptionAt(agreements, req.now, s.Rulings).Open && !s.suspended(req.caller.Account) {
-		return &a, nil
-	}
-	admitted, err := s.Store.Admitted(ctx, a)
-	if err != nil {
-		return nil, err
-	}
-	if !admitted {
-		return nil, fmt.Errorf("%w: account %s has no active subscription to product %s", metering.ErrCustomerNotEntitled, req.caller.Account, p.Code)
-	}
-	return nil, nil
 }
 
 type meterUsageInput struct {

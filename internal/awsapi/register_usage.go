@@ -21,22 +21,11 @@ import (
 // that the container can tell it from one that somebody else made.
 // https://docs.aws.amazon.com/marketplace/latest/APIReference/API_marketplace-metering_RegisterUsage.html
 func (s *Service) registerUsage(ctx context.Context, req *request, in *registerUsageInput) (*registerUsageOutput, error) {
-	if err := metering.CheckRegion(req.op, req.caller, req.region); err != nil {
-		return nil, err
-	}
-	code := metering.ProductCode(in.productCode.Value)
-	p := s.Store.Catalog().Product(code)
-	if err := metering.CheckProduct(req.op, code, p, req.caller, req.region); err != nil {
-		return nil, err
-	}
-	if err := metering.CheckPlatform(req.op, p, req.caller, s.Rulings); err != nil {
-		return nil, err
-	}
-	admission, err := s.entitled(ctx, req, p)
+	p, admission, err := s.admit(ctx, req, metering.ProductCode(in.productCode.Value))
 	if err != nil {
 		return nil, err
 	}
-	key, err := metering.KeyOfVersion(s.Store.Catalog().SigningKeys(code), in.publicKeyVersion.Value)
+	key, err := metering.KeyOfVersion(s.Store.Catalog().SigningKeys(p.Code), in.publicKeyVersion.Value)
 	if err != nil {
 		return nil, err
 	}

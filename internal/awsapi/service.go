@@ -10,6 +10,7 @@ package awsapi
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -21,6 +22,7 @@ import (
 	"github.com/meterd/meterd/internal/awsjson"
 	"github.com/meterd/meterd/internal/caller"
 	"github.com/meterd/meterd/internal/metering"
+	"github.com/meterd/meterd/internal/sigv4"
 	"github.com/meterd/meterd/internal/store"
 )
 
@@ -207,20 +209,6 @@ func readBody(r *http.Request) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// beat tells the store that a workload which opted into heartbeats lives: any
-// accepted signed call is one, for all its registrations.
-func (s *Service) beat(ctx context.Context, req *request) error {
-	w := req.caller.Workload
-	if w == nil || w.Heartbeat == 0 {
-		return nil
-	}
-	_, err := s.Store.Append(ctx, store.Call{
-		Account: req.caller.Account, Region: req.region, At: req.now,
-		Registration: &store.RegistrationChange{Seen: &store.Alive{Account: req.caller.Account, Workload: w.ID}},
-	})
-	return err
-}
-
 // event is the trace that the call leaves.
 func (s *Service) event(req *request, records ...metering.ID) *store.Event {
 	return &store.Event{
@@ -235,7 +223,7 @@ func (s *Service) answerTo(ctx context.Context, req *request, w http.ResponseWri
 	f, known := faultOf(err)
 	if known {
 		s.Log.InfoContext(ctx, "call refused", "request_id", req.id, "operation", req.op,
-			"account", req.caller.Account, "region", req.region, "name", f.Name, "reason", shorten(f.Message))
+			"account", req.caller.Account, "region", req.region, "name", f.Name, "reason", loggable(err, f.Message))
 	} else {
 		s.Log.ErrorContext(ctx, "call failed", "request_id", req.id, "operation", req.op, "error", err)
 	}
@@ -252,6 +240,15 @@ func (s *Service) envelope(req *request, w http.ResponseWriter, f awsjson.Fault)
 	}
 	w.Header()["x-amzn-ErrorType"] = []string{f.Name}
 	return req.wire.fault(f)
+}
+
+// loggable is an error's text as the log may have it: cut, and without the
+// Authorization header, which AWS quotes to its sender when it cannot be read.
+func loggable(err error, text string) string {
+	if errors.Is(err, &sigv4.Error{Code: sigv4.IncompleteSignature}) {
+		return "the Authorization header cannot be read"
+	}
+	return shorten(text)
 }
 
 // shorten cuts what came from outside to what a log line has room for.

@@ -90,7 +90,7 @@ func (c *Catalog) setAgreement(old, a *metering.Agreement) {
 	}
 	c.byLicense[a.LicenseARN] = a
 	k := purchase{a.Product, a.Buyer}
-	c.byPurchase[k] = append(slices.Clip(c.byPurchase[k]), a)
+	c.byPurchase[k] = append(c.byPurchase[k], a) // beyond what a reader may hold
 	if a.Customer != "" {
 		c.customers[customer{a.Product, a.Customer}] = a.Buyer
 	}

@@ -21,7 +21,6 @@ import (
 // acknowledged, and the process is alive to say so. The records are large, so
 // that logs are rotated and tables written in between.
 func TestEveryFileOperationFails(t *testing.T) {
-
 	step := int64(1)
 	if testing.Short() {
 		step = 11
