@@ -1,7 +1,6 @@
 package embedded
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -187,7 +186,7 @@ func (l logger) Errorf(format string, args ...any) {
 // Fatalf ends the store. While it is being opened, Pebble returns the error too,
 // and Open looks here for one that it did not.
 func (l logger) Fatalf(format string, args ...any) {
-	err := errors.New(fmt.Sprintf(format, args...))
+	err := fmt.Errorf(format, args...)
 	if !l.fence.armed.Load() {
 		l.fence.fatal.CompareAndSwap(nil, &err)
 		return
