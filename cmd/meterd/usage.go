@@ -1,15 +1,11 @@
 package main
 
 import (
-	"encoding/csv"
-	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,66 +14,90 @@ import (
 )
 
 func newUsage() *cobra.Command {
-	return group("usage", "See what was metered", newUsageList())
+	return group("usage", "See what was metered, and what was not", newUsageList(), newUsageProblems())
 }
 
 func newUsageList() *cobra.Command {
-	var product, from, to, output string
+	var product, output string
+	var span timeSpan
 	cmd := &cobra.Command{
 		Use: "list", Short: "List accepted records, hours ascending", Args: exactly(),
 		Example: `  meterd usage list
   meterd usage list --product demo-saas --from 2026-09-01T00:00:00Z --output csv`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			query := url.Values{}
-			for name, value := range map[string]string{"from": from, "to": to} {
-				if value == "" {
-					continue
-				}
-				if _, err := time.Parse(time.RFC3339, value); err != nil {
-					return &usageError{fmt.Errorf("--%s %q is not a time such as 2026-09-15T10:00:00Z", name, value), cmd.CommandPath()}
-				}
-				query.Set(name, value)
+			query, err := span.query(cmd)
+			if err != nil {
+				return err
 			}
 			if product != "" {
 				query.Set("product", product)
 			}
-			w, err := newRecordWriter(cmd.OutOrStdout(), output)
-			if err != nil {
-				return &usageError{err, cmd.CommandPath()}
-			}
-			c, err := newClient(cmd)
-			if err != nil {
-				return err
-			}
-			for {
+			return list(cmd, output, recordColumns, recordRow, func(c *client, cursor string) ([]admin.Record, string, error) {
+				query.Set("cursor", cursor)
 				var page admin.Records
-				if err := c.call(cmd.Context(), http.MethodGet, "/records?"+query.Encode(), nil, &page); err != nil {
-					return err
-				}
-				for i := range page.Records {
-					if err := w.write(&page.Records[i]); err != nil {
-						return err
-					}
-				}
-				if page.Next == "" {
-					return w.end()
-				}
-				query.Set("cursor", page.Next)
-			}
+				err := c.call(cmd.Context(), http.MethodGet, "/records?"+query.Encode(), nil, &page)
+				return page.Records, page.Next, err
+			})
 		},
 	}
-	flags := cmd.Flags()
-	flags.StringVar(&product, "product", "", "code of one product (default: all)")
-	flags.StringVar(&from, "from", "", "first hour, RFC 3339")
-	flags.StringVar(&to, "to", "", "hour after the last, RFC 3339")
-	flags.StringVar(&output, "output", "", "table, json or csv (default: table on a terminal, json otherwise)")
+	cmd.Flags().StringVar(&product, "product", "", "code of one product (default: all)")
+	span.flags(cmd, "first hour, RFC 3339", "hour after the last, RFC 3339")
+	outputFlag(cmd, &output)
 	return cmd
 }
 
-// recordWriter writes records one at a time, in one of the forms.
-type recordWriter struct {
-	write func(*admin.Record) error
-	end   func() error
+func newUsageProblems() *cobra.Command {
+	var seller, output string
+	var span timeSpan
+	cmd := &cobra.Command{
+		Use: "problems", Short: "List what was answered 200 but is not counted", Args: exactly(),
+		Long: `List the records that BatchMeterUsage answered with 200 and yet did not count:
+DuplicateRecord, with the quantity that holds the place, and CustomerNotSubscribed.
+A client that looks at the HTTP status alone takes them for money.`,
+		Example: `  meterd usage problems
+  meterd usage problems --seller 210987654321 --output json`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			query, err := span.query(cmd)
+			if err != nil {
+				return err
+			}
+			if seller != "" {
+				query.Set("seller", seller)
+			}
+			return list(cmd, output, refusalColumns, refusalRow, func(c *client, cursor string) ([]admin.Refusal, string, error) {
+				query.Set("cursor", cursor)
+				var page admin.Refusals
+				err := c.call(cmd.Context(), http.MethodGet, "/refusals?"+query.Encode(), nil, &page)
+				return page.Refusals, page.Next, err
+			})
+		},
+	}
+	cmd.Flags().StringVar(&seller, "seller", "", "account of one seller (default: all)")
+	span.flags(cmd, "refused from this time on, RFC 3339", "refused before this time, RFC 3339")
+	outputFlag(cmd, &output)
+	return cmd
+}
+
+// timeSpan is --from and --to.
+type timeSpan struct{ from, to string }
+
+func (s *timeSpan) flags(cmd *cobra.Command, from, to string) {
+	cmd.Flags().StringVar(&s.from, "from", "", from)
+	cmd.Flags().StringVar(&s.to, "to", "", to)
+}
+
+func (s *timeSpan) query(cmd *cobra.Command) (url.Values, error) {
+	query := url.Values{}
+	for _, bound := range []struct{ name, value string }{{"from", s.from}, {"to", s.to}} {
+		if bound.value == "" {
+			continue
+		}
+		if _, err := time.Parse(time.RFC3339, bound.value); err != nil {
+			return nil, &usageError{fmt.Errorf("--%s %q is not a time such as 2026-09-15T10:00:00Z", bound.name, bound.value), cmd.CommandPath()}
+		}
+		query.Set(bound.name, bound.value)
+	}
+	return query, nil
 }
 
 var recordColumns = []string{"hour", "product", "account", "party", "region", "dimension", "quantity", "allocations", "timestamp", "id"}
@@ -89,7 +109,7 @@ func recordRow(r *admin.Record) []string {
 	}
 }
 
-// allocationText is allocations in one cell: "6 team=a env=x; 4".
+// allocationText is allocations in one cell: "4; 6 team=red env=x".
 func allocationText(allocations []admin.Allocation) string {
 	var parts []string
 	for _, a := range allocations {
@@ -102,78 +122,15 @@ func allocationText(allocations []admin.Allocation) string {
 	return strings.Join(parts, "; ")
 }
 
-func newRecordWriter(out io.Writer, form string) (*recordWriter, error) {
-	if form == "" {
-		form = "json"
-		if isTerminal(out) {
-			form = "table"
-		}
-	}
-	switch form {
-	case "table":
-		w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-		count := 0
-		return &recordWriter{
-			write: func(r *admin.Record) error {
-				if count == 0 {
-					fmt.Fprintln(w, strings.ToUpper(strings.Join(recordColumns, "\t")))
-				}
-				count++
-				_, err := fmt.Fprintln(w, strings.Join(recordRow(r), "\t"))
-				return err
-			},
-			end: func() error {
-				if count == 0 {
-					fmt.Fprintln(w, "No records.")
-				}
-				return w.Flush()
-			},
-		}, nil
-	case "csv":
-		w := csv.NewWriter(out)
-		if err := w.Write(recordColumns); err != nil {
-			return nil, err
-		}
-		return &recordWriter{
-			write: func(r *admin.Record) error {
-				row := recordRow(r)
-				for i := range row {
-					row[i] = inertCell(row[i])
-				}
-				return w.Write(row)
-			},
-			end: func() error { w.Flush(); return w.Error() },
-		}, nil
-	case "json": // one array, an element a line
-		separator := "["
-		return &recordWriter{
-			write: func(r *admin.Record) error {
-				b, err := json.Marshal(r)
-				if err != nil {
-					return err
-				}
-				_, err = fmt.Fprintf(out, "%s\n%s", separator, b)
-				separator = ","
-				return err
-			},
-			end: func() error {
-				if separator == "[" {
-					_, err := fmt.Fprintln(out, "[]")
-					return err
-				}
-				_, err := fmt.Fprintln(out, "\n]")
-				return err
-			},
-		}, nil
-	}
-	return nil, fmt.Errorf("--output %q is none of table, json, csv", form)
-}
+var refusalColumns = []string{"time", "reason", "seller", "product", "party", "region", "dimension", "hour", "quantity", "held_quantity", "held_by", "request_id"}
 
-// inertCell keeps a spreadsheet from taking a text for a formula: tags are
-// whatever sellers send.
-func inertCell(s string) string {
-	if s != "" && strings.ContainsRune("=+-@\t\r", rune(s[0])) {
-		return "'" + s
+func refusalRow(r *admin.Refusal) []string {
+	var held string
+	if r.HeldQuantity != nil {
+		held = strconv.Itoa(int(*r.HeldQuantity))
 	}
-	return s
+	return []string{
+		r.Time.Format(time.RFC3339), r.Reason, r.Seller, r.Product, r.Party, r.Region, r.Dimension, r.Hour.Format(time.RFC3339),
+		strconv.Itoa(int(r.Quantity)), held, r.HeldBy, r.RequestID,
+	}
 }

@@ -30,6 +30,7 @@ func (s *Service) Handler() http.Handler {
 	s.serveClock(api)
 	s.serveFaults(api)
 	s.serveRecords(api)
+	s.serveRefusals(api)
 	s.serveKeys(api)
 	s.serveTokens(api)
 	s.serveRegistrations(api)

@@ -15,7 +15,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"sync"
 	"time"
 
@@ -149,53 +148,3 @@ func (s *Service) StopRegistration(ctx context.Context, id metering.ID) (meterin
 	}
 	return *out.Registration, nil
 }
-
-// Records lists a product's records of the hours that overlap from and to, to
-// excluded; zero times are no bounds. Without a product it lists those of every
-// product, one after the other.
-func (s *Service) Records(ctx context.Context, product metering.ProductCode, from, to time.Time, limit int, cursor string) (store.Page[metering.Record], error) {
-	q := store.RecordQuery{Product: product, From: minHour, To: maxHour, Limit: limit, Cursor: cursor}
-	if !from.IsZero() {
-		q.From = metering.HourOf(from)
-	}
-	if !to.IsZero() {
-		q.To = metering.HourOf(to.Add(time.Hour - 1))
-	}
-	if product != "" {
-		if s.Store.Catalog().Product(product) == nil {
-			return store.Page[metering.Record]{}, fmt.Errorf("product %q: %w", product, ErrNotFound)
-		}
-		return s.Store.Records(ctx, q)
-	}
-	at, inner, _ := strings.Cut(cursor, "~")
-	var all store.Page[metering.Record]
-	for e := range s.Store.Catalog().All(store.KindProduct) {
-		q.Product = metering.ProductCode(e.Ref().Name)
-		if string(q.Product) < at {
-			continue
-		}
-		q.Cursor = ""
-		if string(q.Product) == at {
-			q.Cursor = inner
-		}
-		if len(all.Items) > 0 {
-			all.Next = string(q.Product) + "~"
-			return all, nil
-		}
-		page, err := s.Store.Records(ctx, q)
-		if err != nil {
-			return store.Page[metering.Record]{}, err
-		}
-		if all = page; page.Next != "" {
-			all.Next = string(q.Product) + "~" + page.Next
-			return all, nil
-		}
-	}
-	return all, nil
-}
-
-// No hour that a record can be of lies outside these.
-const (
-	minHour = metering.Hour(-1 << 31)
-	maxHour = metering.Hour(1<<31 - 1)
-)
