@@ -33,6 +33,9 @@ func newClient(cmd *cobra.Command) (*client, error) {
 		return nil, err
 	}
 	c := &client{url: strings.TrimRight(cmp.Or(url, os.Getenv(urlVariable), defaultURL), "/"), token: os.Getenv(tokenVariable)}
+	if !strings.HasPrefix(c.url, "http://") && !strings.HasPrefix(c.url, "https://") {
+		return nil, fmt.Errorf("%s is %q; it begins with http:// or https://", urlVariable, c.url)
+	}
 	if c.token == "" {
 		return nil, errors.New(tokenVariable + " is not set: 'meterd dev' prints it, and writes it with --env-file")
 	}

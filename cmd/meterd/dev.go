@@ -87,16 +87,12 @@ func (d *dev) run(ctx context.Context, stdout, stderr io.Writer, command string)
 		return misused("--throttle %q is neither aws nor off", d.throttle)
 	}
 	serviceClock := clock.New(time.Now)
-	if d.clock != "" {
-		at, err := time.Parse(time.RFC3339, d.clock)
-		if err != nil {
-			return misused("--clock %q is not a time such as 2026-09-15T10:30:00Z", d.clock)
-		}
-		serviceClock.Set(at)
+	startAt, err := time.Parse(time.RFC3339, d.clock)
+	if d.clock != "" && err != nil {
+		return misused("--clock %q is not a time such as 2026-09-15T10:30:00Z", d.clock)
 	}
 	file, source := "the demo catalogue", demoCatalog
 	if d.catalog != "" {
-		var err error
 		if source, err = os.ReadFile(d.catalog); err != nil {
 			return fmt.Errorf("--catalog: %w", err)
 		}
@@ -132,14 +128,20 @@ func (d *dev) run(ctx context.Context, stdout, stderr io.Writer, command string)
 			return all
 		},
 	}
+	if d.clock != "" {
+		if err := s.admin.SetClock(startAt); err != nil {
+			return misused("--clock: %v", err)
+		}
+	}
+	listener, err := net.Listen("tcp", d.listen)
+	if err != nil {
+		return fmt.Errorf("--listen %s: %w; choose another address with --listen", d.listen, err)
+	}
+	defer listener.Close()
 	if err := s.admin.Apply(ctx, catalog); err != nil {
 		return fmt.Errorf("%s:\n%w", file, err)
 	}
 
-	listener, err := net.Listen("tcp", d.listen)
-	if err != nil {
-		return fmt.Errorf("--listen %s: %w", d.listen, err)
-	}
 	s.hosts = hosts{extra: append(d.hosts, listener.Addr().String(), d.listen)}
 	s.api = &awsapi.Service{
 		Store:   db,
@@ -151,7 +153,7 @@ func (d *dev) run(ctx context.Context, stdout, stderr io.Writer, command string)
 	env := environmentOf(listener.Addr(), catalog, s.admin.Token)
 	if d.envFile != "" {
 		if err := env.write(d.envFile); err != nil {
-			return errors.Join(fmt.Errorf("--env-file: %w", err), listener.Close())
+			return fmt.Errorf("--env-file: %w", err)
 		}
 	}
 	return s.serve(ctx, listener, func() {

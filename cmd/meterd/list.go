@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -15,9 +16,17 @@ func outputFlag(cmd *cobra.Command, form *string) {
 	cmd.Flags().StringVar(form, "output", "", "table, json or csv (default: table on a terminal, json otherwise)")
 }
 
+// view is how items are shown in rows: every column in CSV, those of narrow, what
+// a terminal has room for, in a table.
+type view[T any] struct {
+	columns []string
+	row     func(*T) []string
+	narrow  []string
+}
+
 // list prints every page of a list, each as it comes, in one of the forms.
-func list[T any](cmd *cobra.Command, form string, columns []string, row func(*T) []string, page func(c *client, cursor string) ([]T, string, error)) error {
-	w, err := newListWriter(cmd.OutOrStdout(), form, columns, row)
+func list[T any](cmd *cobra.Command, form string, v view[T], page func(c *client, cursor string) ([]T, string, error)) error {
+	w, err := newListWriter(cmd.OutOrStdout(), form, v)
 	if err != nil {
 		return &usageError{err, cmd.CommandPath()}
 	}
@@ -47,7 +56,7 @@ type listWriter[T any] struct {
 	end   func() error
 }
 
-func newListWriter[T any](out io.Writer, form string, columns []string, row func(*T) []string) (*listWriter[T], error) {
+func newListWriter[T any](out io.Writer, form string, v view[T]) (*listWriter[T], error) {
 	if form == "" {
 		form = "json"
 		if isTerminal(out) {
@@ -56,25 +65,30 @@ func newListWriter[T any](out io.Writer, form string, columns []string, row func
 	}
 	switch form {
 	case "table":
-		return newTable(out, columns, row), nil
+		return newTable(out, v), nil
 	case "csv":
-		return newCSV(out, columns, row)
+		return newCSV(out, v)
 	case "json":
 		return newJSONArray[T](out), nil
 	}
 	return nil, fmt.Errorf("--output %q is none of table, json, csv", form)
 }
 
-func newTable[T any](out io.Writer, columns []string, row func(*T) []string) *listWriter[T] {
+func newTable[T any](out io.Writer, v view[T]) *listWriter[T] {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	empty := true
+	shown := make([]string, len(v.narrow))
 	return &listWriter[T]{
 		write: func(item *T) error {
 			if empty {
-				fmt.Fprintln(w, strings.ToUpper(strings.ReplaceAll(strings.Join(columns, "\t"), "_", " ")))
+				fmt.Fprintln(w, strings.ToUpper(strings.ReplaceAll(strings.Join(v.narrow, "\t"), "_", " ")))
 			}
 			empty = false
-			_, err := fmt.Fprintln(w, strings.Join(row(item), "\t"))
+			cells := v.row(item)
+			for i, column := range v.narrow {
+				shown[i] = brief(column, cells[slices.Index(v.columns, column)])
+			}
+			_, err := fmt.Fprintln(w, strings.Join(shown, "\t"))
 			return err
 		},
 		end: func() error {
@@ -86,14 +100,22 @@ func newTable[T any](out io.Writer, columns []string, row func(*T) []string) *li
 	}
 }
 
-func newCSV[T any](out io.Writer, columns []string, row func(*T) []string) (*listWriter[T], error) {
+// brief cuts a license's ARN down to what tells it from others.
+func brief(column, cell string) string {
+	if buyer, license, ok := strings.Cut(cell, "/arn:"); ok && column == "party" {
+		return buyer + " " + license[strings.LastIndexByte(license, ':')+1:]
+	}
+	return cell
+}
+
+func newCSV[T any](out io.Writer, v view[T]) (*listWriter[T], error) {
 	w := csv.NewWriter(out)
-	if err := w.Write(columns); err != nil {
+	if err := w.Write(v.columns); err != nil {
 		return nil, err
 	}
 	return &listWriter[T]{
 		write: func(item *T) error {
-			cells := row(item)
+			cells := v.row(item)
 			for i := range cells {
 				cells[i] = inertCell(cells[i])
 			}

@@ -91,12 +91,12 @@ to a running server: METERD_URL says where it is, METERD_ADMIN_TOKEN lets them i
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return &usageError{err, cmd.CommandPath()}
 	})
-	root.PersistentFlags().String("url", "", "where the server is (default $METERD_URL, or "+defaultURL+")")
 	root.AddCommand(newDev(), newClock(), newUsage(), newKey(), newToken(), newVersion())
 	return root
 }
 
-// group is a command that only holds others: a noun, with its verbs.
+// group is a command that only holds others: a noun, with its verbs, which speak
+// to a running server.
 func group(use, short string, verbs ...*cobra.Command) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: use, Short: short, Args: cobra.ArbitraryArgs,
@@ -107,6 +107,7 @@ func group(use, short string, verbs ...*cobra.Command) *cobra.Command {
 			return cmd.Help()
 		},
 	}
+	cmd.PersistentFlags().String("url", "", "where the server is (default $METERD_URL, or "+defaultURL+")")
 	cmd.AddCommand(verbs...)
 	return cmd
 }
@@ -137,11 +138,10 @@ func exactly(names ...string) cobra.PositionalArgs {
 		if len(args) == len(names) {
 			return nil
 		}
-		want := "no arguments"
-		if len(names) > 0 {
-			want = fmt.Sprint(names)
+		if len(args) < len(names) {
+			return &usageError{fmt.Errorf("%s is missing", strings.Join(names[len(args):], " ")), cmd.CommandPath()}
 		}
-		return &usageError{fmt.Errorf("expected %s, got %q", want, args), cmd.CommandPath()}
+		return &usageError{fmt.Errorf("there is one argument too many: %q", args[len(names)]), cmd.CommandPath()}
 	}
 }
 

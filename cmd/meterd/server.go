@@ -41,13 +41,15 @@ const (
 // what has begun. started is called once it answers.
 func (s *server) serve(ctx context.Context, listener net.Listener, started func()) error {
 	front := &http.Server{
-		Handler:           s.handler(),
-		ReadHeaderTimeout: readHeaderTimeout,
-		ReadTimeout:       readTimeout,
-		WriteTimeout:      writeTimeout,
-		IdleTimeout:       idleTimeout,
-		MaxHeaderBytes:    maxHeaderBytes,
-		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug), // strangers' broken connections
+		Handler: s.handler(),
+		// OPTIONS * is for the doors to refuse, like anything else.
+		DisableGeneralOptionsHandler: true,
+		ReadHeaderTimeout:            readHeaderTimeout,
+		ReadTimeout:                  readTimeout,
+		WriteTimeout:                 writeTimeout,
+		IdleTimeout:                  idleTimeout,
+		MaxHeaderBytes:               maxHeaderBytes,
+		ErrorLog:                     slog.NewLogLogger(s.log.Handler(), slog.LevelDebug), // strangers' broken connections
 	}
 	failed := make(chan error, 1)
 	go func() { failed <- front.Serve(listener) }()

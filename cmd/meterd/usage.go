@@ -21,7 +21,7 @@ func newUsageList() *cobra.Command {
 	var product, output string
 	var span timeSpan
 	cmd := &cobra.Command{
-		Use: "list", Short: "List accepted records, hours ascending", Args: exactly(),
+		Use: "list", Short: "List accepted records: hours ascending, one product after the other", Args: exactly(),
 		Example: `  meterd usage list
   meterd usage list --product demo-saas --from 2026-09-01T00:00:00Z --output csv`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -32,7 +32,7 @@ func newUsageList() *cobra.Command {
 			if product != "" {
 				query.Set("product", product)
 			}
-			return list(cmd, output, recordColumns, recordRow, func(c *client, cursor string) ([]admin.Record, string, error) {
+			return list(cmd, output, recordView, func(c *client, cursor string) ([]admin.Record, string, error) {
 				query.Set("cursor", cursor)
 				var page admin.Records
 				err := c.call(cmd.Context(), http.MethodGet, "/records?"+query.Encode(), nil, &page)
@@ -64,7 +64,7 @@ A client that looks at the HTTP status alone takes them for money.`,
 			if seller != "" {
 				query.Set("seller", seller)
 			}
-			return list(cmd, output, refusalColumns, refusalRow, func(c *client, cursor string) ([]admin.Refusal, string, error) {
+			return list(cmd, output, refusalView, func(c *client, cursor string) ([]admin.Refusal, string, error) {
 				query.Set("cursor", cursor)
 				var page admin.Refusals
 				err := c.call(cmd.Context(), http.MethodGet, "/refusals?"+query.Encode(), nil, &page)
@@ -100,6 +100,11 @@ func (s *timeSpan) query(cmd *cobra.Command) (url.Values, error) {
 	return query, nil
 }
 
+var recordView = view[admin.Record]{
+	columns: recordColumns, row: recordRow,
+	narrow: []string{"hour", "product", "party", "region", "dimension", "quantity", "allocations", "id"},
+}
+
 var recordColumns = []string{"hour", "product", "account", "party", "region", "dimension", "quantity", "allocations", "timestamp", "id"}
 
 func recordRow(r *admin.Record) []string {
@@ -120,6 +125,11 @@ func allocationText(allocations []admin.Allocation) string {
 		parts = append(parts, part)
 	}
 	return strings.Join(parts, "; ")
+}
+
+var refusalView = view[admin.Refusal]{
+	columns: refusalColumns, row: refusalRow,
+	narrow: []string{"time", "reason", "product", "party", "region", "dimension", "hour", "quantity", "held_quantity"},
 }
 
 var refusalColumns = []string{"time", "reason", "seller", "product", "party", "region", "dimension", "hour", "quantity", "held_quantity", "held_by", "request_id"}

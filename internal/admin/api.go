@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"runtime/debug"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -52,6 +53,12 @@ func (s *Service) guard(next http.Handler) http.Handler {
 			problem(w, http.StatusUnauthorized, "send the admin token (METERD_ADMIN_TOKEN) as a bearer token")
 			return
 		}
+		defer func() {
+			if cause := recover(); cause != nil && cause != http.ErrAbortHandler {
+				s.Log.Error("admin call panicked", "path", r.URL.Path, "cause", cause, "stack", string(debug.Stack()))
+				problem(w, http.StatusInternalServerError, "internal error")
+			}
+		}()
 		r.Header.Set("Content-Type", "application/json") // there is no other kind of body, whatever curl -d says
 		next.ServeHTTP(w, r)
 	})

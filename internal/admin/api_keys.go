@@ -51,10 +51,10 @@ func (s *Service) serveKeys(api huma.API) {
 		OperationID: "get-key", Method: http.MethodGet, Path: path + "/{version}", Summary: "Export a version of a product's public key as PEM",
 	}, func(ctx context.Context, in *struct {
 		Code    string `path:"code"`
-		Version int32  `path:"version"`
+		Version int64  `path:"version" minimum:"1" maximum:"2147483647"`
 	},
 	) (*pemFile, error) {
-		pem, err := s.PublicKey(metering.ProductCode(in.Code), in.Version)
+		pem, err := s.PublicKey(metering.ProductCode(in.Code), int32(in.Version))
 		if err != nil {
 			return nil, s.refusal(ctx, err)
 		}

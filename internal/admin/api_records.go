@@ -66,7 +66,7 @@ type Records struct {
 
 func (s *Service) serveRecords(api huma.API) {
 	huma.Register(api, huma.Operation{
-		OperationID: "list-records", Method: http.MethodGet, Path: Prefix + "/records", Summary: "List accepted records, hours ascending",
+		OperationID: "list-records", Method: http.MethodGet, Path: Prefix + "/records", Summary: "List accepted records: hours ascending, and one product after the other",
 	}, func(ctx context.Context, in *struct {
 		Product string    `query:"product" doc:"The product's code; without it, every product's."`
 		From    time.Time `query:"from" doc:"The first hour."`

@@ -51,6 +51,9 @@ func (s *Service) serveRegistrations(api huma.API) {
 		Page
 	},
 	) (*body[registrations], error) {
+		if s.Store.Catalog().Product(metering.ProductCode(in.Product)) == nil {
+			return nil, huma.Error404NotFound("product \"" + in.Product + "\": not found")
+		}
 		page, err := s.Store.Registrations(ctx, store.RegistrationQuery{Product: metering.ProductCode(in.Product), Limit: in.Limit, Cursor: in.Cursor})
 		if err != nil {
 			return nil, s.refusal(ctx, err)

@@ -6,10 +6,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"math"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -91,13 +89,15 @@ func (a *application) find(kind store.Kind, name string) store.Entry {
 	return a.known.Get(ref)
 }
 
-// oneOf checks a word; "" is the first.
+// oneOf checks a word; "" is the first. One that is none of them is a problem,
+// and is returned as "".
 func oneOf[T ~string](a *application, path string, word T, words ...T) T {
-	if word == "" {
+	switch {
+	case word == "":
 		return words[0]
-	}
-	if !slices.Contains(words, word) {
+	case !slices.Contains(words, word):
 		a.add(path, "%q is none of %s", word, strings.Join(toStrings(words), ", "))
+		return ""
 	}
 	return word
 }
@@ -120,6 +120,14 @@ func (a *application) text(path, s string, most int) {
 	case strings.ContainsRune(s, 0):
 		a.add(path, "must not contain U+0000")
 	}
+}
+
+// instant resolves a time of the file; see Instant.resolve.
+func (a *application) instant(path string, i Instant, before time.Time) time.Time {
+	if i.wrong != "" {
+		a.add(path, "%q is neither a time such as 2026-09-15T10:30:00Z nor a duration such as -720h", i.wrong)
+	}
+	return i.resolve(a.now, before)
 }
 
 func (a *application) account(path string, id metering.AccountID) {
@@ -175,6 +183,9 @@ func (a *application) accounts(c *Catalog) {
 	}
 }
 
+// price is a decimal.
+var price = regexp.MustCompile(`^[0-9]+(\.[0-9]+)?$`)
+
 func (a *application) products(products []CatalogProduct) {
 	for i, p := range products {
 		path := at("products", i)
@@ -196,11 +207,9 @@ func (a *application) products(products []CatalogProduct) {
 			a.add(path+".type", "is missing: saas, ami, container or agent")
 		case p.Type == metering.SaaS:
 			entry.Generation = oneOf(a, path+".metering", p.Metering, metering.LicenseGeneration, metering.LegacyGeneration)
+		case oneOf(a, path+".type", p.Type, metering.SaaS, metering.AMI, metering.Container, metering.Agent) == "":
 		case p.Metering != "":
 			a.add(path+".metering", "is for saas products only")
-			fallthrough
-		default:
-			oneOf(a, path+".type", p.Type, metering.SaaS, metering.AMI, metering.Container, metering.Agent)
 		}
 		names := make(map[string]bool)
 		for j, d := range p.Dimensions {
@@ -210,7 +219,7 @@ func (a *application) products(products []CatalogProduct) {
 				a.add(dpath+".name", "dimension %q occurs twice", d.Name)
 			}
 			names[d.Name] = true
-			if price, err := strconv.ParseFloat(d.Price, 64); d.Price != "" && (err != nil || price < 0 || math.IsInf(price, 0)) {
+			if d.Price != "" && !price.MatchString(d.Price) {
 				a.add(dpath+".price", "%q is not a price: a decimal in quotes, such as \"0.05\"", d.Price)
 			}
 			entry.Dimensions = append(entry.Dimensions, metering.Dimension(d))
@@ -224,7 +233,9 @@ func (a *application) workloads(workloads []CatalogWorkload) {
 		path := at("workloads", i)
 		a.text(path+".id", w.ID, 255)
 		a.account(path+".account", w.Account)
-		a.text(path+".region", w.Region, 63)
+		if !metering.ListedRegion(w.Region) {
+			a.add(path+".region", "%q is not a region that anything is served in", w.Region)
+		}
 		if w.Platform == "" {
 			a.add(path+".platform", "is missing: ec2, ecs, eks or agentcore")
 		} else {

@@ -32,7 +32,7 @@ func (a *application) agreements(agreements []CatalogAgreement) {
 		entry := &store.Agreement{
 			ID: g.ID, Product: g.Product, Buyer: g.Buyer,
 			Status:     oneOf(a, path+".status", g.Status, metering.AgreementActive, metering.AgreementPending, metering.AgreementEnding, metering.AgreementEnded),
-			Start:      g.Start.resolve(a.now, before.Start),
+			Start:      a.instant(path+".start", g.Start, before.Start),
 			LicenseARN: a.licenseOf(path, g, before),
 			Customer:   a.customerOf(path, g, product, before),
 		}
@@ -46,8 +46,8 @@ func (a *application) agreements(agreements []CatalogAgreement) {
 		case !closing && g.End.given():
 			a.add(path+".end", "is for agreements that are ending or ended")
 		case closing:
-			entry.End = g.End.resolve(a.now, before.End)
-			if entry.End.Before(entry.Start) {
+			entry.End = a.instant(path+".end", g.End, before.End)
+			if g.End.wrong == "" && entry.End.Before(entry.Start) {
 				a.add(path+".end", "%s lies before the start, %s", entry.End.Format(time.RFC3339), entry.Start.Format(time.RFC3339))
 			}
 		}
@@ -134,13 +134,18 @@ func (a *application) entitlements(path string, entry *store.Agreement, entitlem
 		if e.Double != nil && (math.IsNaN(*e.Double) || math.IsInf(*e.Double, 0)) {
 			a.add(epath+".double", "must be a number")
 		}
+		entitlement := metering.Entitlement{Dimension: e.Dimension, Double: e.Double, Boolean: e.Boolean, String: e.String}
+		if e.Integer != nil {
+			entitlement.Integer = &e.Integer.value
+			if e.Integer.wrong != "" {
+				a.add(epath+".integer", "%s is not a whole number of 32 bits", e.Integer.wrong)
+			}
+		}
 		var expired time.Time
 		if j < len(before.Entitlements) && before.Entitlements[j].Dimension == e.Dimension {
 			expired = before.Entitlements[j].Expires
 		}
-		entry.Entitlements = append(entry.Entitlements, metering.Entitlement{
-			Dimension: e.Dimension, Integer: e.Integer, Double: e.Double, Boolean: e.Boolean, String: e.String,
-			Expires: e.Expires.resolve(a.now, expired),
-		})
+		entitlement.Expires = a.instant(epath+".expires", e.Expires, expired)
+		entry.Entitlements = append(entry.Entitlements, entitlement)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"time"
 
@@ -77,7 +78,7 @@ type CatalogAgreement struct {
 // CatalogEntitlement is what a contract grants; one of the values is given.
 type CatalogEntitlement struct {
 	Dimension string   `yaml:"dimension"`
-	Integer   *int32   `yaml:"integer"`
+	Integer   *Integer `yaml:"integer"`
 	Double    *float64 `yaml:"double"`
 	Boolean   *bool    `yaml:"boolean"`
 	String    *string  `yaml:"string"`
@@ -127,12 +128,32 @@ func (c Compat) Rulings() metering.Rulings {
 	}
 }
 
+// Integer is a whole number of 32 bits, written as one: the YAML library would
+// cut 5.5 to 5 and take "50" for a number.
+type Integer struct {
+	value int32
+	wrong string // a text that is none; Apply says where it stands
+}
+
+// UnmarshalYAML reads the digits as they stand in the file.
+func (i *Integer) UnmarshalYAML(text []byte) error {
+	digits := strings.TrimSpace(string(text))
+	n, err := strconv.ParseInt(digits, 10, 32)
+	if err != nil {
+		*i = Integer{wrong: digits}
+		return nil
+	}
+	*i = Integer{value: int32(n)}
+	return nil
+}
+
 // Instant is a point in time as a catalogue writes it: RFC 3339, or a duration
 // from the service's clock. The zero value is none.
 type Instant struct {
 	at       time.Time
 	offset   time.Duration
 	relative bool
+	wrong    string // a text that is neither; Apply says where it stands
 }
 
 // UnmarshalText reads either form.
@@ -146,15 +167,16 @@ func (i *Instant) UnmarshalText(text []byte) error {
 		return nil
 	}
 	at, err := time.Parse(time.RFC3339, s)
-	if err != nil {
-		return fmt.Errorf("%q is neither a time such as 2026-09-15T10:30:00Z nor a duration such as -720h", s)
+	if err != nil || at.UTC().Year() < firstYear {
+		*i = Instant{wrong: s}
+		return nil
 	}
 	*i = Instant{at: at.UTC()}
 	return nil
 }
 
 // given reports whether there is one.
-func (i Instant) given() bool { return i.relative || !i.at.IsZero() }
+func (i Instant) given() bool { return i.relative || i.wrong != "" || !i.at.IsZero() }
 
 // resolve is the instant. A relative one is resolved once, at now; before is
 // what it was resolved to then, if it was.
@@ -179,7 +201,16 @@ func (e *CatalogError) Error() string { return strings.Join(e.problems, "\n") }
 // another is checked when the catalogue is applied.
 func ParseCatalog(source []byte) (*Catalog, error) {
 	c := &Catalog{source: source}
-	err := calmly(func() error { return yaml.UnmarshalWithOptions(source, c, yaml.Strict()) })
+	err := calmly(func() error {
+		file := yaml.NewDecoder(bytes.NewReader(source), yaml.Strict())
+		if err := file.Decode(c); err != nil {
+			return err
+		}
+		if err := file.Decode(new(any)); !errors.Is(err, io.EOF) {
+			return errors.New("a catalogue is one document: there is another after ---")
+		}
+		return nil
+	})
 	if err != nil && !errors.Is(err, io.EOF) { // an empty file is an empty catalogue
 		return nil, &CatalogError{[]string{strings.TrimRight(yaml.FormatError(err, false, true), "\n")}}
 	}

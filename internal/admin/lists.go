@@ -12,8 +12,8 @@ import (
 )
 
 // Records lists a product's records of the hours that overlap from and to, to
-// excluded; zero times are no bounds. Without a product it lists those of every
-// product, one after the other.
+// excluded, hours ascending; zero times are no bounds. Without a product it lists
+// those of every product, one product after the other.
 func (s *Service) Records(ctx context.Context, product metering.ProductCode, from, to time.Time, limit int, cursor string) (store.Page[metering.Record], error) {
 	q := store.RecordQuery{Product: product, From: minHour, To: maxHour, Limit: limit, Cursor: cursor}
 	if !from.IsZero() {
@@ -28,8 +28,8 @@ func (s *Service) Records(ctx context.Context, product metering.ProductCode, fro
 		}
 		return s.Store.Records(ctx, q)
 	}
-	return across(names(s.Store.Catalog().All(store.KindProduct)), cursor, func(name, cursor string) (store.Page[metering.Record], error) {
-		q.Product, q.Cursor = metering.ProductCode(name), cursor
+	return across(names(s.Store.Catalog().All(store.KindProduct)), limit, cursor, func(name string, limit int, cursor string) (store.Page[metering.Record], error) {
+		q.Product, q.Limit, q.Cursor = metering.ProductCode(name), limit, cursor
 		return s.Store.Records(ctx, q)
 	})
 }
@@ -46,8 +46,8 @@ func (s *Service) Refusals(ctx context.Context, seller metering.AccountID, from,
 		}
 		return s.Store.Refusals(ctx, q)
 	}
-	return across(names(s.Store.Catalog().All(store.KindAccount)), cursor, func(name, cursor string) (store.Page[store.Refusal], error) {
-		q.Seller, q.Cursor = metering.AccountID(name), cursor
+	return across(names(s.Store.Catalog().All(store.KindAccount)), limit, cursor, func(name string, limit int, cursor string) (store.Page[store.Refusal], error) {
+		q.Seller, q.Limit, q.Cursor = metering.AccountID(name), limit, cursor
 		return s.Store.Refusals(ctx, q)
 	})
 }
@@ -70,29 +70,40 @@ func names(entries iter.Seq[store.Entry]) iter.Seq[string] {
 
 // across makes one list of several, one for each name in ascending order. Its
 // cursor is a name and the cursor of that name's list; no name has a tilde.
-func across[T any](names iter.Seq[string], cursor string, list func(name, cursor string) (store.Page[T], error)) (store.Page[T], error) {
+func across[T any](names iter.Seq[string], limit int, cursor string, list func(name string, limit int, cursor string) (store.Page[T], error)) (store.Page[T], error) {
+	if limit == 0 {
+		limit = store.MaxPage
+	}
 	at, inner, _ := strings.Cut(cursor, "~")
-	var page store.Page[T]
+	known := cursor == ""
+	var all store.Page[T]
 	for name := range names {
 		if name < at {
 			continue
 		}
-		if len(page.Items) > 0 { // what is left begins here
-			page.Next = name + "~"
-			return page, nil
-		}
 		var from string
 		if name == at {
-			from = inner
+			from, known = inner, true
 		}
-		var err error
-		if page, err = list(name, from); err != nil {
+		if !known {
+			break
+		}
+		if len(all.Items) >= limit {
+			all.Next = name + "~"
+			return all, nil
+		}
+		page, err := list(name, limit-len(all.Items), from)
+		if err != nil {
 			return store.Page[T]{}, err
 		}
+		all.Items = append(all.Items, page.Items...)
 		if page.Next != "" {
-			page.Next = name + "~" + page.Next
-			return page, nil
+			all.Next = name + "~" + page.Next
+			return all, nil
 		}
 	}
-	return page, nil
+	if !known {
+		return store.Page[T]{}, store.ErrCursor
+	}
+	return all, nil
 }

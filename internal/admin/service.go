@@ -55,6 +55,31 @@ type Fault struct {
 // 2048 is no longer to be trusted.
 const keyBits = 3072
 
+// The years that the service's clock may show. Times of the catalogue and of
+// durations can be told on either side of them.
+const (
+	firstYear = 1970
+	lastYear  = 2199
+)
+
+// SetClock stops the service's clock at a time.
+func (s *Service) SetClock(t time.Time) error {
+	if year := t.UTC().Year(); year < firstYear || year > lastYear {
+		return fmt.Errorf("%s: the clock shows the years %d to %d", t.Format(time.RFC3339), firstYear, lastYear)
+	}
+	s.Clock.Set(t)
+	return nil
+}
+
+// AdvanceClock moves the service's clock; it runs or stands as before.
+func (s *Service) AdvanceClock(d time.Duration) error {
+	if year := s.Clock.Now().Add(d).Year(); year < firstYear || year > lastYear {
+		return fmt.Errorf("%s: the clock shows the years %d to %d", d, firstYear, lastYear)
+	}
+	s.Clock.Advance(d)
+	return nil
+}
+
 // operator is who the history names for changes through this door. It has one
 // token, and so one name.
 const operator = "operator"
@@ -80,7 +105,7 @@ func (s *Service) RotateKey(ctx context.Context, product metering.ProductCode) (
 	defer s.rotating.Unlock()
 	keys := s.Store.Catalog().SigningKeys(product)
 	if len(keys) == 0 {
-		return nil, fmt.Errorf("product %q has no signing key: only container products have: %w", product, ErrNotFound)
+		return nil, fmt.Errorf("signing key of product %q: %w: only container products have one", product, ErrNotFound)
 	}
 	now := s.Clock.Now()
 	last := keys[len(keys)-1]
@@ -98,7 +123,7 @@ func (s *Service) RotateKey(ctx context.Context, product metering.ProductCode) (
 func (s *Service) PublicKey(product metering.ProductCode, version int32) ([]byte, error) {
 	key, err := metering.KeyOfVersion(s.Store.Catalog().SigningKeys(product), version)
 	if err != nil {
-		return nil, fmt.Errorf("product %q has no signing key of version %d: %w", product, version, ErrNotFound)
+		return nil, fmt.Errorf("signing key of product %q, version %d: %w", product, version, ErrNotFound)
 	}
 	parsed, err := x509.ParsePKCS8PrivateKey(key.Private)
 	if err != nil {

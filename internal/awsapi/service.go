@@ -166,7 +166,7 @@ func (s *Service) call(operations map[metering.Operation]operation, r *http.Requ
 func (s *Service) route(r *http.Request, w wire) (metering.Operation, error) {
 	switch {
 	case s.ServesHost != nil && !s.ServesHost(r.Host):
-		return "", fmt.Errorf("%w: host %q is not served here", errUnknownOperation, r.Host)
+		return "", fmt.Errorf("%w: host %q is not served here", errUnknownOperation, shorten(r.Host))
 	case r.RequestURI != w.path:
 		return "", fmt.Errorf("%w: the URI must be exactly %s", errUnknownOperation, w.path)
 	case r.Method != http.MethodPost:

@@ -38,7 +38,20 @@ func TestForm(t *testing.T) {
 	}
 }
 
-// TestRandom: every one of the 74 bits that are free is sometimes set and
+// TestFraction: within a millisecond ids sort by the time they were made at.
+func TestFraction(t *testing.T) {
+	for _, c := range []struct {
+		nanoseconds int64
+		want        string // the third group
+	}{{0, "7000"}, {244, "7000"}, {245, "7001"}, {500_000, "7800"}, {999_999, "7fff"}} {
+		now := time.UnixMilli(1_789_468_200_000).Add(time.Duration(c.nanoseconds))
+		if got := (Source{func() time.Time { return now }}).New().String()[14:18]; got != c.want {
+			t.Errorf("%d ns into the millisecond: %s, want %s", c.nanoseconds, got, c.want)
+		}
+	}
+}
+
+// TestRandom: every one of the 62 bits that are free is sometimes set and
 // sometimes not.
 func TestRandom(t *testing.T) {
 	now := time.Now()
@@ -61,8 +74,8 @@ func TestRandom(t *testing.T) {
 			}
 		}
 	}
-	if free != 74 { // by chance less: once in 10^58
-		t.Errorf("%d bits are random, want 74", free)
+	if free != 62 { // by chance less: once in 10^58
+		t.Errorf("%d bits are random, want 62", free)
 	}
 }
 

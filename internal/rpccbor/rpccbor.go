@@ -6,8 +6,10 @@
 package rpccbor
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/fxamacker/cbor/v2"
 )
@@ -54,9 +56,19 @@ func Unmarshal(body []byte, shape any) error {
 		return errNotMap
 	}
 	if err := decoding.Unmarshal(body, shape); err != nil {
-		return fmt.Errorf("the body is not the CBOR that was expected: %w", err)
+		return explain(err)
 	}
 	return nil
+}
+
+// explain keeps the library's words to itself where they name our types.
+func explain(err error) error {
+	var mistyped *cbor.UnmarshalTypeError
+	if errors.As(err, &mistyped) {
+		member := mistyped.StructFieldName[strings.LastIndexByte(mistyped.StructFieldName, '.')+1:]
+		return fmt.Errorf("the body is not the CBOR that was expected: %s is a %s", cmp.Or(member, "a value"), mistyped.CBORType)
+	}
+	return fmt.Errorf("the body is not the CBOR that was expected: %w", err)
 }
 
 // Marshal writes a shape.
