@@ -132,6 +132,8 @@ type getEntitlementsInput struct {
 	Filter      map[string][]string
 	NextToken   *string
 	MaxResults  *int32
+
+	nullIn string // a filter key with a null among its values
 }
 
 func (in *getEntitlementsInput) decode(d *awsjson.Decoder) {
@@ -140,7 +142,7 @@ func (in *getEntitlementsInput) decode(d *awsjson.Decoder) {
 		case "ProductCode":
 			in.ProductCode = d.String().Ptr()
 		case "Filter":
-			in.Filter = decodeFilter(d)
+			in.decodeFilter(d)
 		case "NextToken":
 			in.NextToken = d.String().Ptr()
 		case "MaxResults":
@@ -151,19 +153,22 @@ func (in *getEntitlementsInput) decode(d *awsjson.Decoder) {
 	}
 }
 
-func decodeFilter(d *awsjson.Decoder) map[string][]string {
-	filter := make(map[string][]string)
+func (in *getEntitlementsInput) decodeFilter(d *awsjson.Decoder) {
+	in.Filter = make(map[string][]string)
 	for name := range d.Object() {
 		key := string(name)
 		if d.Null() {
 			continue
 		}
-		filter[key] = []string{}
+		in.Filter[key] = []string{}
 		for range d.List() {
-			filter[key] = append(filter[key], d.String().Value)
+			value := d.String()
+			if !value.Set {
+				in.nullIn = key
+			}
+			in.Filter[key] = append(in.Filter[key], value.Value)
 		}
 	}
-	return filter
 }
 
 // check refuses parameters in the Entitlement Service's own way: it has one
@@ -192,6 +197,9 @@ func (in *getEntitlementsInput) check(metering.Caller) error {
 		default:
 			v.Value(filter, key, "Member must satisfy enum value set: [CUSTOMER_IDENTIFIER, CUSTOMER_AWS_ACCOUNT_ID, DIMENSION, LICENSE_ARN]")
 		}
+	}
+	if in.nullIn != "" {
+		v.Null(filter.Member(in.nullIn))
 	}
 	if in.Filter[filterCustomer] != nil && in.Filter[filterAccount] != nil {
 		v.Value(filter, filterCustomer+" and "+filterAccount, "Member must name one of them, not both")
