@@ -47,7 +47,7 @@ func (s *Service) batchMeterUsage(ctx context.Context, req *request, in *batchMe
 		}
 	}
 	_, err = s.Store.Append(ctx, store.Call{
-		Account: req.caller.Account, Region: req.region, At: req.now, Records: records,
+		Account: req.caller.Account, Region: req.region, At: req.now, Records: records, Registration: req.alive(),
 		After: func(out store.Outcome) (store.Rest, error) {
 			for i := range records {
 				result, holder := &results[offered[i]], &out.Holders[i]

@@ -40,14 +40,10 @@ func (s *Service) meterUsage(ctx context.Context, req *request, in *meterUsageIn
 	record := metering.MeterRecord(s.NewID(), req.caller, req.region, p, &u, req.now)
 	call := store.Call{
 		Account: req.caller.Account, Region: req.region, At: req.now,
-		Records: []metering.Record{record}, Admission: admission,
+		Records: []metering.Record{record}, Admission: admission, Registration: req.alive(),
 	}
 	if in.clientToken.Set {
 		call.Token = &store.Token{Value: in.clientToken.Value, Hash: in.hash(req.caller)}
-	}
-	if w := req.caller.Workload; w != nil && w.Heartbeat > 0 {
-		call.Registration = &store.RegistrationChange{Seen: &store.Alive{Account: req.caller.Account, Workload: w.ID}}
-		req.beaten = true
 	}
 	var id metering.ID
 	call.After = func(out store.Outcome) (store.Rest, error) {

@@ -29,7 +29,7 @@ func (s *Service) resolveCustomer(ctx context.Context, req *request, in *resolve
 		return nil, err
 	}
 	_, err := s.Store.Append(ctx, store.Call{
-		Account: req.caller.Account, Region: req.region, At: req.now,
+		Account: req.caller.Account, Region: req.region, At: req.now, Registration: req.alive(),
 		After: func(store.Outcome) (store.Rest, error) {
 			return store.Rest{Event: s.event(req)}, nil
 		},

@@ -49,16 +49,25 @@ func (s *Service) entitled(ctx context.Context, req *request, p *metering.Produc
 	return nil, nil
 }
 
-// beat tells the store that a workload which opted into heartbeats lives: any
-// accepted signed call is one, for all its registrations.
-func (s *Service) beat(ctx context.Context, req *request) error {
+// alive is the sign of life that a call of a workload which opted into heartbeats
+// gives: any accepted signed call is one, for all its registrations. It is
+// to be written with the call; nil is none.
+func (req *request) alive() *store.RegistrationChange {
 	w := req.caller.Workload
 	if w == nil || w.Heartbeat == 0 {
 		return nil
 	}
-	_, err := s.Store.Append(ctx, store.Call{
-		Account: req.caller.Account, Region: req.region, At: req.now,
-		Registration: &store.RegistrationChange{Seen: &store.Alive{Account: req.caller.Account, Workload: w.ID}},
-	})
+	req.beaten = true
+	return &store.RegistrationChange{Seen: &store.Alive{Account: req.caller.Account, Workload: w.ID}}
+}
+
+// beat writes a sign of life that no call has written: of a dry run, and of
+// GetEntitlements.
+func (s *Service) beat(ctx context.Context, req *request) error {
+	change := req.alive()
+	if change == nil {
+		return nil
+	}
+	_, err := s.Store.Append(ctx, store.Call{Account: req.caller.Account, Region: req.region, At: req.now, Registration: change})
 	return err
 }
