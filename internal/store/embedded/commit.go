@@ -246,7 +246,7 @@ func (s *Store) lookup(key string, same []byte) (fields string, ok bool, err err
 		return "", false, nil
 	}
 	if err != nil {
-		return "", false, fmt.Errorf("embedded: reading: %w", err)
+		return "", false, readError(err)
 	}
 	fields, err = unseal(key, value)
 	if err := errors.Join(err, closer.Close()); err != nil {

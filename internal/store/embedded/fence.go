@@ -3,6 +3,7 @@ package embedded
 import (
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -85,9 +86,17 @@ func (f *fence) check(op, name string, err error) error {
 	return err
 }
 
-// Create makes a file whose writes are watched.
+// Create makes a file whose writes are watched. A marker says in its name which
+// manifest to read. Pebble syncs the directory only when it has both, and a power
+// failure before that may keep the marker alone: so the names that are there
+// already go to disk first.
 func (f *fence) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
 	f.enter()
+	if strings.HasPrefix(f.PathBase(name), "marker.") {
+		if err := f.check("sync", f.PathDir(name), syncDir(f.FS, f.PathDir(name))); err != nil {
+			return nil, err
+		}
+	}
 	file, err := f.FS.Create(name, c)
 	return f.watch("create", name, file, err)
 }

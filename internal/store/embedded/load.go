@@ -44,13 +44,13 @@ func (s *Store) load() (*committer, error) {
 func (s *Store) each(prefix []byte, f func(key, fields string) error) error {
 	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: after(prefix)})
 	if err != nil {
-		return err
+		return readError(err)
 	}
 	for ok := it.First(); ok; ok = it.Next() {
 		key := string(it.Key())
 		value, err := it.ValueAndErr()
 		if err != nil {
-			return errors.Join(err, it.Close())
+			return readError(errors.Join(err, it.Close()))
 		}
 		fields, err := unseal(key, value)
 		if err == nil {
@@ -60,14 +60,22 @@ func (s *Store) each(prefix []byte, f func(key, fields string) error) error {
 			return errors.Join(err, it.Close())
 		}
 	}
-	return errors.Join(it.Error(), it.Close())
+	return closeIterator(it)
+}
+
+// closeIterator ends an iterator. Closing returns what it met on its way, too.
+func closeIterator(it *pebble.Iterator) error {
+	if err := it.Close(); err != nil {
+		return readError(err)
+	}
+	return nil
 }
 
 // tokenDays lists the days that hold tokens, newest first, at one seek each.
 func (s *Store) tokenDays() ([]int32, error) {
 	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: []byte{familyToken}, UpperBound: []byte{familyToken + 1}})
 	if err != nil {
-		return nil, err
+		return nil, readError(err)
 	}
 	var days []int32
 	for ok := it.Last(); ok; {
@@ -82,7 +90,7 @@ func (s *Store) tokenDays() ([]int32, error) {
 		}
 		ok = it.SeekLT(appendInt32([]byte{familyToken}, day))
 	}
-	return days, errors.Join(it.Error(), it.Close())
+	return days, closeIterator(it)
 }
 
 // History lists an entry's revisions, oldest first.

@@ -62,8 +62,13 @@ func (s *Store) open(dir string) (err error) {
 			err = errors.Join(err, s.release())
 		}
 	}()
-	if s.db, err = pebble.Open(dir, s.options(fresh)); err != nil {
-		return openError(dir, fresh, err)
+	if fresh {
+		if err := s.makeDatabase(dir); err != nil {
+			return openError(dir, err)
+		}
+	}
+	if s.db, err = pebble.Open(dir, s.options(false)); err != nil {
+		return openError(dir, err)
 	}
 	if fresh {
 		if err := writeFormat(s.fence, dir); err != nil {
@@ -72,7 +77,7 @@ func (s *Store) open(dir string) (err error) {
 	}
 	c, err := s.load()
 	if err != nil {
-		return fmt.Errorf("embedded: opening %s: %w", dir, err)
+		return openError(dir, err)
 	}
 	if fatal := s.fence.fatal.Load(); fatal != nil {
 		return fmt.Errorf("embedded: opening %s: %w", dir, *fatal)
@@ -83,6 +88,19 @@ func (s *Store) open(dir string) (err error) {
 	}
 	go c.run()
 	return nil
+}
+
+// makeDatabase makes a database and closes it. Its first log is not one to serve
+// from: Pebble opens it in its oldest format, before it raises the database to
+// the newest. Only the logs after it say how far they were synced, and without
+// that Pebble takes damage in the middle for the end that a crash tore off, and
+// drops all that follows.
+func (s *Store) makeDatabase(dir string) error {
+	db, err := pebble.Open(dir, s.options(true))
+	if err != nil {
+		return err
+	}
+	return db.Close()
 }
 
 // release lets go of what open took before it failed.
@@ -104,20 +122,6 @@ func lock(disk vfs.FS, dir string) (*pebble.Lock, error) {
 		return nil, fmt.Errorf("embedded: opening %s: %w", dir, err)
 	}
 	return nil, fmt.Errorf("%w: %s: one process at a time can use it; stop the other meterd, or give this one another directory (%w)", ErrLocked, dir, err)
-}
-
-// openError gives Pebble's error the reason and the way out.
-func openError(dir string, fresh bool, err error) error {
-	const restore = "restore the directory from a backup, or start with an empty one"
-	switch {
-	case errors.Is(err, pebble.ErrDBNotPristine):
-		return fmt.Errorf("%w: %s holds a database, but no %s file that says whose; %s (%w)", ErrDamaged, dir, formatFile, restore, err)
-	case errors.Is(err, pebble.ErrDBDoesNotExist):
-		return fmt.Errorf("%w: %s has lost its manifest; %s (%w)", ErrDamaged, dir, restore, err)
-	case pebble.IsCorruptionError(err), errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("%w: %s cannot be read; %s (%w)", ErrDamaged, dir, restore, err)
-	}
-	return fmt.Errorf("embedded: opening %s: %w", dir, err)
 }
 
 // options are Pebble's. Sizes are for a server that shares its machine: memory
@@ -145,12 +149,12 @@ func (s *Store) options(fresh bool) *pebble.Options {
 		CompactionConcurrencyRange: func() (int, int) { return 1, 2 },
 		EventListener: &pebble.EventListener{
 			BackgroundError: func(err error) {
-				s.fence.log.Error("storage engine, in the background", "error", err)
+				s.fence.log.Error("storage engine, in the background", "error", brief{err})
 			},
 			// A damaged block is an error to whoever reads it, and no reason to
 			// end the store for all others.
 			DataCorruption: func(info pebble.DataCorruptionInfo) {
-				s.fence.log.Error("storage engine: damaged data", "error", info.String())
+				s.fence.log.Error("storage engine: damaged data", "path", info.Path, "error", brief{info.Details})
 			},
 		},
 	}

@@ -8,9 +8,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
 	"github.com/meterd/meterd/internal/metering"
 	"github.com/meterd/meterd/internal/store"
@@ -163,6 +165,57 @@ func TestInterruptedMaking(t *testing.T) {
 	}
 	appendOne(t, s, 1)
 	mustClose(t, s)
+}
+
+// The power may fail at any moment of a making, and keep what was not synced or
+// lose it: the next making succeeds, and what it then acknowledges is there.
+func TestInterruptedMakingAnywhere(t *testing.T) {
+	for k := 0; ; k++ {
+		var (
+			mu   sync.Mutex // Pebble removes files in the background
+			n    int
+			at   string
+			left []*disk
+		)
+		mem := vfs.NewCrashableMem()
+		s, err := embedded.Open(embedded.Options{Dir: "/var/lib/meterd", FS: errorfs.Wrap(mem, errorfs.InjectorFunc(func(op errorfs.Op) error {
+			if op.Kind.ReadOrWrite() != errorfs.OpIsWrite {
+				return nil
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			if n++; n == k+1 {
+				at = op.Path
+				for i, kept := range []int{0, 50, 50, 50, 100} {
+					left = append(left, newDisk(mem).crash(kept, uint64(k*10+i)))
+				}
+			}
+			return nil
+		}))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		mustClose(t, s)
+		if n <= k {
+			t.Logf("%d operations", k)
+			return
+		}
+		for i, d := range left {
+			for n := range 3 {
+				s, err := d.open()
+				if err != nil {
+					t.Fatalf("cut short at operation %d (%s), remains %d: open %d: %v", k, at, i, n, err)
+				}
+				if found := count(t, s); found != n {
+					t.Fatalf("cut short at operation %d (%s), remains %d: %d acknowledged, %d there", k, at, i, n, found)
+				}
+				appendOne(t, s, n)
+				crashed := d.crash(0, 0)
+				mustClose(t, s)
+				d = crashed
+			}
+		}
+	}
 }
 
 func TestSecondOpenIsRefused(t *testing.T) {

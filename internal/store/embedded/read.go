@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"hash/crc32"
 	"slices"
@@ -56,10 +55,13 @@ func page[T any](ctx context.Context, s *Store, l list[T], limit int, cursor str
 	defer end()
 	it, err := s.db.NewIterWithContext(ctx, &pebble.IterOptions{LowerBound: first, UpperBound: l.upper})
 	if err != nil {
-		return none, fmt.Errorf("embedded: reading: %w", err)
+		return none, readError(err)
 	}
 	p, err := l.fill(ctx, it, limit)
-	if err := errors.Join(err, it.Close()); err != nil {
+	if closed := closeIterator(it); err == nil {
+		err = closed // otherwise the same once more
+	}
+	if err != nil {
 		return none, err
 	}
 	return p, s.settle(ctx)
@@ -95,7 +97,7 @@ func (l *list[T]) fill(ctx context.Context, it *pebble.Iterator, limit int) (sto
 		}
 		value, err := it.ValueAndErr()
 		if err != nil {
-			return p, fmt.Errorf("embedded: reading: %w", err)
+			return p, readError(err)
 		}
 		fields, err := unseal(at, value)
 		if err != nil {
@@ -107,9 +109,6 @@ func (l *list[T]) fill(ctx context.Context, it *pebble.Iterator, limit int) (sto
 		}
 		p.Items, key, bytes = append(p.Items, item), at, bytes+len(at)+len(value)
 		ok = it.Next()
-	}
-	if err := it.Error(); err != nil {
-		return p, fmt.Errorf("embedded: reading: %w", err)
 	}
 	return p, nil
 }
