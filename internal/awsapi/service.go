@@ -19,6 +19,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"github.com/meterd/meterd/internal/awsjson"
 	"github.com/meterd/meterd/internal/caller"
 	"github.com/meterd/meterd/internal/metering"
@@ -29,6 +31,15 @@ import (
 // MaxBody is the size that a request must stay under: 1 MB, keys included (API
 // reference of BatchMeterUsage; R-13).
 const MaxBody = 1 << 20
+
+// What is being worked on at once, in bytes of request bodies: forty of the
+// largest, whose shapes take ten times that in memory, or thousands of usual size.
+// Others wait, with their bodies read, before anything is hashed or decoded. A
+// body counts for leastWork at the least.
+const (
+	maxWork   = 40 * MaxBody
+	leastWork = 4 << 10
+)
 
 // Service is the API. Its fields are set before it is first used.
 type Service struct {
@@ -47,6 +58,7 @@ type Service struct {
 	ServesHost func(host string) bool
 
 	signers signers
+	work    *semaphore.Weighted // set by Handler
 }
 
 // request is one call, as far as its operation needs to know it.
@@ -116,6 +128,7 @@ func op[T any, In input[T], Out output](method func(context.Context, *request, I
 // and, to refuse them in the API's own form, any others that nobody else serves.
 func (s *Service) Handler() http.Handler {
 	operations := s.operations()
+	s.work = semaphore.NewWeighted(maxWork)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		req := &request{id: s.NewID().String(), wire: wireOf(r)}
 		defer s.recover(w, req)
@@ -137,6 +150,11 @@ func (s *Service) call(operations map[metering.Operation]operation, r *http.Requ
 	if req.body, err = readBody(r); err != nil {
 		return nil, err
 	}
+	weight := int64(max(len(req.body), leastWork))
+	if err := s.work.Acquire(r.Context(), weight); err != nil {
+		return nil, fmt.Errorf("%w: it has too much to do", errServiceUnavailable)
+	}
+	defer s.work.Release(weight)
 	if req.caller, req.region, err = s.Callers.Authenticate(r, req.body, req.wire.signed); err != nil {
 		return nil, err
 	}
