@@ -23,7 +23,7 @@ func ExampleWindow_Check() {
 	// Output:
 	// <nil>
 	// timestamp out of bounds: 2026-09-30T20:00:00Z is of a month that closed at 2026-10-01T06:00:00Z
-	// timestamp out of bounds: 2026-10-01T10:00:00Z is too old at 2026-10-02T10:00:00Z, the limit is 24h0m0s
+	// timestamp out of bounds: 2026-10-01T10:00:00Z is too old at 2026-10-02T10:00:00Z, the limit is 24 hours
 }
 
 func ExampleCheckAllocations() {

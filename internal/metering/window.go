@@ -2,6 +2,7 @@ package metering
 
 import (
 	"fmt"
+	"strconv"
 	"time"
 )
 
@@ -35,7 +36,7 @@ var MeterUsageWindow = Window{Past: 6 * time.Hour, Inclusive: true}
 func (w Window) Check(timestamp, now time.Time, r Rulings) error {
 	if timestamp.After(now.Add(FutureTolerance)) {
 		return fmt.Errorf("%w: %s is more than %s ahead of %s",
-			ErrTimestampOutOfBounds, rfc3339(timestamp), FutureTolerance, rfc3339(now))
+			ErrTimestampOutOfBounds, rfc3339(timestamp), whole(FutureTolerance), rfc3339(now))
 	}
 	month := monthOf(now)
 	inGrace := now.Before(month.Add(MonthEndGrace))
@@ -44,7 +45,7 @@ func (w Window) Check(timestamp, now time.Time, r Rulings) error {
 	}
 	if age := now.Sub(timestamp); age > w.Past || age == w.Past && !w.Inclusive {
 		return fmt.Errorf("%w: %s is too old at %s, the limit is %s",
-			ErrTimestampOutOfBounds, rfc3339(timestamp), rfc3339(now), w.Past)
+			ErrTimestampOutOfBounds, rfc3339(timestamp), rfc3339(now), whole(w.Past))
 	}
 	if timestamp.Before(month) && !inGrace {
 		return fmt.Errorf("%w: %s is of a month that closed at %s",
@@ -60,3 +61,11 @@ func monthOf(t time.Time) time.Time {
 }
 
 func rfc3339(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
+
+// whole is a duration of whole hours, or else of whole minutes, in words.
+func whole(d time.Duration) string {
+	if h := d / time.Hour; d%time.Hour == 0 {
+		return strconv.Itoa(int(h)) + " hours"
+	}
+	return strconv.Itoa(int(d/time.Minute)) + " minutes"
+}
