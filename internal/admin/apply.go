@@ -122,12 +122,25 @@ func (a *application) text(path, s string, most int) {
 	}
 }
 
-// instant resolves a time of the file; see Instant.resolve.
-func (a *application) instant(path string, i Instant, before time.Time) time.Time {
-	if i.wrong != "" {
-		a.add(path, "%q is neither a time such as 2026-09-15T10:30:00Z nor a duration such as -720h", i.wrong)
+// instant is a time of the file: RFC 3339, or a duration from the service's
+// clock. A relative one is resolved once, when it is first applied; before is
+// what it was resolved to then, if it was.
+func (a *application) instant(path, text string, before time.Time) time.Time {
+	if text == "" {
+		return time.Time{}
 	}
-	return i.resolve(a.now, before)
+	if d, err := time.ParseDuration(text); err == nil {
+		if before.IsZero() {
+			return a.now.Add(d)
+		}
+		return before
+	}
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil || at.UTC().Year() < firstYear {
+		a.add(path, "%q is neither a time such as 2026-09-15T10:30:00Z nor a duration such as -720h", text)
+		return time.Time{}
+	}
+	return at.UTC()
 }
 
 func (a *application) account(path string, id metering.AccountID) {

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"math"
 	"time"
 
@@ -32,22 +33,19 @@ func (a *application) agreements(agreements []CatalogAgreement) {
 		entry := &store.Agreement{
 			ID: g.ID, Product: g.Product, Buyer: g.Buyer,
 			Status:     oneOf(a, path+".status", g.Status, metering.AgreementActive, metering.AgreementPending, metering.AgreementEnding, metering.AgreementEnded),
-			Start:      a.instant(path+".start", g.Start, before.Start),
+			Start:      a.instant(path+".start", cmp.Or(g.Start, "0s"), before.Start),
 			LicenseARN: a.licenseOf(path, g, before),
 			Customer:   a.customerOf(path, g, product, before),
 		}
-		if !g.Start.given() {
-			entry.Start = Instant{relative: true}.resolve(a.now, before.Start)
-		}
 		closing := entry.Status == metering.AgreementEnding || entry.Status == metering.AgreementEnded
 		switch {
-		case closing && !g.End.given():
+		case closing && g.End == "":
 			a.add(path+".end", "is missing: an agreement that is %s has one", entry.Status)
-		case !closing && g.End.given():
+		case !closing && g.End != "":
 			a.add(path+".end", "is for agreements that are ending or ended")
 		case closing:
 			entry.End = a.instant(path+".end", g.End, before.End)
-			if g.End.wrong == "" && entry.End.Before(entry.Start) {
+			if !entry.End.IsZero() && entry.End.Before(entry.Start) {
 				a.add(path+".end", "%s lies before the start, %s", entry.End.Format(time.RFC3339), entry.Start.Format(time.RFC3339))
 			}
 		}
@@ -136,10 +134,11 @@ func (a *application) entitlements(path string, entry *store.Agreement, entitlem
 		}
 		entitlement := metering.Entitlement{Dimension: e.Dimension, Double: e.Double, Boolean: e.Boolean, String: e.String}
 		if e.Integer != nil {
-			entitlement.Integer = &e.Integer.value
-			if e.Integer.wrong != "" {
-				a.add(epath+".integer", "%s is not a whole number of 32 bits", e.Integer.wrong)
+			n, ok := int32Of(e.Integer)
+			if !ok {
+				a.add(epath+".integer", "%#v is not a whole number of 32 bits", e.Integer)
 			}
+			entitlement.Integer = &n
 		}
 		var expired time.Time
 		if j < len(before.Entitlements) && before.Entitlements[j].Dimension == e.Dimension {
@@ -148,4 +147,15 @@ func (a *application) entitlements(path string, entry *store.Agreement, entitlem
 		entitlement.Expires = a.instant(epath+".expires", e.Expires, expired)
 		entry.Entitlements = append(entry.Entitlements, entitlement)
 	}
+}
+
+// int32Of is a number that the file wrote as a whole one.
+func int32Of(value any) (n int32, ok bool) {
+	switch v := value.(type) {
+	case uint64:
+		return int32(v), v <= math.MaxInt32
+	case int64:
+		return int32(v), v >= math.MinInt32 && v <= math.MaxInt32
+	}
+	return 0, false
 }

@@ -3,6 +3,7 @@ package admin
 import (
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
@@ -227,4 +228,26 @@ func FuzzCatalog(f *testing.F) {
 			t.Errorf("refused with %v, and yet something was stored", err)
 		}
 	})
+}
+
+// TestLargeCatalog: the time a catalogue takes grows with its length. It grew with
+// its square while times had an unmarshaler of their own, and these 5,000
+// agreements took a minute.
+func TestLargeCatalog(t *testing.T) {
+	const agreements = 5_000
+	var b strings.Builder
+	b.WriteString("sellers: [{account: \"210987654321\"}]\nbuyers: [{account: \"111122223333\"}]\n" +
+		"products: [{code: p, seller: \"210987654321\", type: saas, dimensions: [{name: scans}]}]\nagreements:\n")
+	for i := range agreements {
+		fmt.Fprintf(&b, "  - {id: a%d, product: p, buyer: \"111122223333\", start: -24h, entitlements: [{dimension: scans, integer: %d}]}\n", i, i)
+	}
+	s := newService(t)
+	began := time.Now()
+	apply(t, s, b.String())
+	if took := time.Since(began); took > 20*time.Second {
+		t.Errorf("%d agreements took %s", agreements, took)
+	}
+	if got := len(s.Store.Catalog().Agreements("p", "111122223333")); got != agreements {
+		t.Errorf("%d agreements were applied, want %d", got, agreements)
+	}
 }
