@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
 
 	"github.com/meterd/meterd/internal/metering"
 )
@@ -173,6 +175,7 @@ func calmly(read func() error) (err error) {
 // problems collects what is wrong with a catalogue whose form is right.
 type problems struct {
 	source []byte
+	file   *ast.File // parsed when the first problem asks where it stands
 	found  []string
 }
 
@@ -190,21 +193,27 @@ func (p *problems) add(path, format string, args ...any) {
 		p.found = append(p.found, "and more")
 		return
 	}
-	if line, column, ok := position(p.source, path); ok {
+	if line, column, ok := p.position(path); ok {
 		message = fmt.Sprintf("[%d:%d] %s", line, column, message)
 	}
 	p.found = append(p.found, message)
 }
 
 // position finds a path in the file, or the nearest thing above it.
-func position(source []byte, path string) (line, column int, ok bool) {
+func (p *problems) position(path string) (line, column int, ok bool) {
 	for path != "" {
 		err := calmly(func() error {
+			if p.file == nil {
+				var err error
+				if p.file, err = parser.ParseBytes(p.source, 0); err != nil {
+					return err
+				}
+			}
 			at, err := yaml.PathString("$." + path)
 			if err != nil {
 				return err
 			}
-			node, err := at.ReadNode(bytes.NewReader(source))
+			node, err := at.FilterFile(p.file)
 			if err != nil {
 				return err
 			}
