@@ -70,43 +70,61 @@ nothing leaves this machine.`,
 	return cmd
 }
 
+// devSettings are the flags, read and found sound.
+type devSettings struct {
+	level   slog.Level
+	limits  caller.Limits
+	startAt time.Time // of --clock, if it was given
+	source  string    // where the catalogue comes from
+	catalog *admin.Catalog
+}
+
+// settings reads the flags. Nothing has been opened or written yet.
+func (d *dev) settings(misused func(format string, args ...any) error) (devSettings, error) {
+	set := devSettings{limits: caller.AWSLimits(), source: "the demo catalogue"}
+	if err := set.level.UnmarshalText([]byte(d.logLevel)); err != nil {
+		return set, misused("--log-level %q is none of debug, info, warn, error", d.logLevel)
+	}
+	switch d.throttle {
+	case "aws":
+	case "off":
+		set.limits = nil
+	default:
+		return set, misused("--throttle %q is neither aws nor off", d.throttle)
+	}
+	if d.clock != "" {
+		var err error
+		if set.startAt, err = time.Parse(time.RFC3339, d.clock); err != nil {
+			return set, misused("--clock %q is not a time such as 2026-09-15T10:30:00Z", d.clock)
+		}
+	}
+	text := demoCatalog
+	if d.catalog != "" {
+		var err error
+		if text, err = os.ReadFile(d.catalog); err != nil {
+			return set, fmt.Errorf("--catalog: %w", err)
+		}
+		set.source = d.catalog
+	}
+	var err error
+	if set.catalog, err = admin.ParseCatalog(text); err != nil {
+		return set, fmt.Errorf("%s:\n%w", set.source, err)
+	}
+	return set, nil
+}
+
 func (d *dev) run(ctx context.Context, stdout, stderr io.Writer, command string) (err error) {
 	misused := func(format string, args ...any) error {
 		return &usageError{fmt.Errorf(format, args...), command}
 	}
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(d.logLevel)); err != nil {
-		return misused("--log-level %q is none of debug, info, warn, error", d.logLevel)
-	}
-	limits := caller.AWSLimits()
-	switch d.throttle {
-	case "aws":
-	case "off":
-		limits = nil
-	default:
-		return misused("--throttle %q is neither aws nor off", d.throttle)
-	}
-	serviceClock := clock.New(time.Now)
-	startAt, err := time.Parse(time.RFC3339, d.clock)
-	if d.clock != "" && err != nil {
-		return misused("--clock %q is not a time such as 2026-09-15T10:30:00Z", d.clock)
-	}
-	file, source := "the demo catalogue", demoCatalog
-	if d.catalog != "" {
-		if source, err = os.ReadFile(d.catalog); err != nil {
-			return fmt.Errorf("--catalog: %w", err)
-		}
-		file = d.catalog
-	}
-	catalog, err := admin.ParseCatalog(source)
+	set, err := d.settings(misused)
 	if err != nil {
-		return fmt.Errorf("%s:\n%w", file, err)
+		return err
 	}
-
 	onTerminal := isTerminal(stdout)
-	logger := slog.New(slog.NewJSONHandler(stdout, &slog.HandlerOptions{Level: level}))
+	logger := slog.New(slog.NewJSONHandler(stdout, &slog.HandlerOptions{Level: set.level}))
 	if onTerminal {
-		logger = slog.New(tint.NewTextHandler(stderr, &tint.Options{Level: level, TimeFormat: time.TimeOnly, NoColor: os.Getenv("NO_COLOR") != ""}))
+		logger = slog.New(tint.NewTextHandler(stderr, &tint.Options{Level: set.level, TimeFormat: time.TimeOnly, NoColor: os.Getenv("NO_COLOR") != ""}))
 	}
 	db, err := embedded.Open(embedded.Options{Dir: d.data, Logger: logger})
 	if err != nil {
@@ -117,6 +135,7 @@ func (d *dev) run(ctx context.Context, stdout, stderr io.Writer, command string)
 	s := &server{store: db, log: logger}
 	faults := new(awsapi.Faults)
 	ids := id.Source{Now: time.Now}
+	serviceClock := clock.New(time.Now)
 	s.admin = &admin.Service{
 		Store: db, Clock: serviceClock, NewID: ids.New, Token: adminToken(), Log: logger,
 		SetFault: func(f admin.Fault) error { return faults.Set(awsapi.Fault(f)) },
@@ -129,7 +148,7 @@ func (d *dev) run(ctx context.Context, stdout, stderr io.Writer, command string)
 		},
 	}
 	if d.clock != "" {
-		if err := s.admin.SetClock(startAt); err != nil {
+		if err := s.admin.SetClock(set.startAt); err != nil {
 			return misused("--clock: %v", err)
 		}
 	}
@@ -138,19 +157,19 @@ func (d *dev) run(ctx context.Context, stdout, stderr io.Writer, command string)
 		return fmt.Errorf("--listen %s: %w; choose another address with --listen", d.listen, err)
 	}
 	defer listener.Close()
-	if err := s.admin.Apply(ctx, catalog); err != nil {
-		return fmt.Errorf("%s:\n%w", file, err)
+	if err := s.admin.Apply(ctx, set.catalog); err != nil {
+		return fmt.Errorf("%s:\n%w", set.source, err)
 	}
 
 	s.hosts = hosts{extra: append(d.hosts, listener.Addr().String(), d.listen)}
 	s.api = &awsapi.Service{
 		Store:   db,
-		Callers: caller.NewAuthenticator(db.Catalog(), time.Now), Throttle: caller.NewThrottle(limits, time.Now),
+		Callers: caller.NewAuthenticator(db.Catalog(), time.Now), Throttle: caller.NewThrottle(set.limits, time.Now),
 		Faults: faults, Now: serviceClock.Now, NewID: ids.New, Log: logger,
-		Rulings: catalog.Compat.Rulings(), Namespaces: catalog.Compat.ErrorNamespace,
+		Rulings: set.catalog.Compat.Rulings(), Namespaces: set.catalog.Compat.ErrorNamespace,
 		ServesHost: s.hosts.serves,
 	}
-	env := environmentOf(listener.Addr(), catalog, s.admin.Token)
+	env := environmentOf(listener.Addr(), set.catalog, s.admin.Token)
 	if d.envFile != "" {
 		if err := env.write(d.envFile); err != nil {
 			return fmt.Errorf("--env-file: %w", err)
@@ -158,10 +177,10 @@ func (d *dev) run(ctx context.Context, stdout, stderr io.Writer, command string)
 	}
 	return s.serve(ctx, listener, func() {
 		if onTerminal {
-			banner(stdout, d.data, env, catalog)
+			banner(stdout, d.data, env, set.catalog)
 			return
 		}
-		logger.Info("ready", "url", env.url, "data", cmp.Or(d.data, "memory"), "catalog", file, "version", version())
+		logger.Info("ready", "url", env.url, "data", cmp.Or(d.data, "memory"), "catalog", set.source, "version", version())
 	})
 }
 
