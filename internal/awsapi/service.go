@@ -202,7 +202,7 @@ func (s *Service) route(r *http.Request, w wire) (metering.Operation, error) {
 	}
 	op, known := targets[sent[0]]
 	if !known {
-		return "", fmt.Errorf("%w: X-Amz-Target %q", errUnknownOperation, sent[0])
+		return "", fmt.Errorf("%w: X-Amz-Target %q", errUnknownOperation, shorten(sent[0]))
 	}
 	return op, nil
 }

@@ -96,17 +96,7 @@ func failAt(t *testing.T, k int64) (done bool) {
 	if err != nil {
 		t.Fatalf("operation %d (%v) failed; opening after the crash: %v", k, hit.Load(), err)
 	}
-	found := 0
-	for cursor := ""; ; {
-		p, err := again.Records(t.Context(), store.RecordQuery{Product: "p", To: 500000, Cursor: cursor})
-		if err != nil {
-			t.Fatal(err)
-		}
-		found += len(p.Items)
-		if cursor = p.Next; cursor == "" {
-			break
-		}
-	}
+	found := count(t, again)
 	if found < acked {
 		t.Fatalf("operation %d (%v) failed: %d acknowledged, %d there", k, hit.Load(), acked, found)
 	}

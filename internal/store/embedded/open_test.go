@@ -283,17 +283,7 @@ func TestKill(t *testing.T) {
 		_ = cmd.Wait()
 
 		s := mustOpen(t, dir)
-		found := 0
-		for cursor := ""; ; {
-			p, err := s.Records(t.Context(), store.RecordQuery{Product: "p", To: 500000, Cursor: cursor})
-			if err != nil {
-				t.Fatal(err)
-			}
-			found += len(p.Items)
-			if cursor = p.Next; cursor == "" {
-				break
-			}
-		}
+		found := count(t, s)
 		if found < acked {
 			t.Errorf("%d acknowledged, %d there", acked, found)
 		}
