@@ -34,6 +34,7 @@ var plan = map[string][]string{
 	"internal/sigv4":    {},
 	"internal/policy":   {},
 	"internal/clock":    {},
+	"internal/envelope": {},
 
 	"internal/id":     rooms("metering"),
 	"internal/report": rooms("metering"),
@@ -41,10 +42,10 @@ var plan = map[string][]string{
 	"internal/notify": rooms("metering"),
 
 	// The wall and its stores. The stores do not know the doors.
-	"internal/store":           rooms("metering"),
-	"internal/store/storetest": rooms("metering store"),
-	"internal/store/embedded":  rooms("metering store"),
-	"internal/store/postgres":  rooms("metering store"),
+	"internal/store":           rooms("envelope metering"),
+	"internal/store/storetest": rooms("envelope metering store"),
+	"internal/store/embedded":  rooms("envelope metering store"),
+	"internal/store/postgres":  rooms("envelope metering store"),
 
 	// The doors. They do not know one another, except that the console is the
 	// operator's API with another face.

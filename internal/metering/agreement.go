@@ -14,12 +14,14 @@ type AgreementID string
 type AgreementStatus string
 
 // The life of an agreement. Ending is the winding down: the buyer has left, and
-// the final usage may be reported for FinalReportingHour.
+// the final usage may be reported for FinalReportingHour. Suspended is closed
+// until an operator activates it again.
 const (
-	AgreementPending AgreementStatus = "pending"
-	AgreementActive  AgreementStatus = "active"
-	AgreementEnding  AgreementStatus = "ending"
-	AgreementEnded   AgreementStatus = "ended"
+	AgreementPending   AgreementStatus = "pending"
+	AgreementActive    AgreementStatus = "active"
+	AgreementSuspended AgreementStatus = "suspended"
+	AgreementEnding    AgreementStatus = "ending"
+	AgreementEnded     AgreementStatus = "ended"
 )
 
 // FinalReportingHour is how long a seller may still report after a buyer has
@@ -58,7 +60,7 @@ func (a *Agreement) OpenAt(now time.Time, r Rulings) bool {
 		return false
 	}
 	switch a.Status {
-	case AgreementPending:
+	case AgreementPending, AgreementSuspended:
 		return false
 	case AgreementActive:
 		return true

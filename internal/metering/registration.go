@@ -15,6 +15,15 @@ type RegistrationToken struct {
 	Hash      [32]byte // SHA-256 of the token
 	Agreement AgreementID
 	Issued    time.Time
+	Ended     time.Time // when an operator ended it; zero: it lives as long as tokens do
+}
+
+// Expires is when the token can be resolved no more.
+func (t *RegistrationToken) Expires() time.Time {
+	if expires := t.Issued.Add(TokenLifetime); t.Ended.IsZero() || expires.Before(t.Ended) {
+		return expires
+	}
+	return t.Ended
 }
 
 // CheckToken refuses a token that was never issued or is for another seller's
@@ -24,7 +33,7 @@ func CheckToken(t *RegistrationToken, p *Product, c Caller, now time.Time) error
 	if t == nil || p == nil || p.Seller != c.Account {
 		return ErrInvalidToken
 	}
-	if expires := t.Issued.Add(TokenLifetime); !now.Before(expires) {
+	if expires := t.Expires(); !now.Before(expires) {
 		return fmt.Errorf("%w: it was valid until %s", ErrExpiredToken, rfc3339(expires))
 	}
 	return nil

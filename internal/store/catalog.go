@@ -3,8 +3,10 @@ package store
 import (
 	"cmp"
 	"iter"
+	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/meterd/meterd/internal/metering"
 )
@@ -16,13 +18,16 @@ type Catalog struct {
 	mu       sync.RWMutex
 	revision int64
 	entries  map[Kind]map[string]Entry
+	names    map[Kind][]string // in order; nil after one came or went
+	compat   atomic.Pointer[Compat]
 
 	byLicense  map[string]*metering.Agreement
 	byPurchase map[purchase][]*metering.Agreement
-	byProduct  map[metering.ProductCode][]metering.AgreementID
+	byProduct  map[metering.ProductCode]map[metering.AgreementID]struct{}
 	customers  map[customer]metering.AccountID
 	keys       map[metering.ProductCode][]*metering.SigningKey // by version, from 1
 	tokens     map[[32]byte]*metering.RegistrationToken
+	accesses   map[[32]byte]*Access
 }
 
 // purchase is a buyer of a product; customer is a customer identifier, which is
@@ -39,19 +44,24 @@ type customer struct {
 
 // NewCatalog returns an empty catalogue. It is for stores to fill.
 func NewCatalog() *Catalog {
-	return &Catalog{
+	c := &Catalog{
 		entries:    make(map[Kind]map[string]Entry),
+		names:      make(map[Kind][]string),
 		byLicense:  make(map[string]*metering.Agreement),
 		byPurchase: make(map[purchase][]*metering.Agreement),
-		byProduct:  make(map[metering.ProductCode][]metering.AgreementID),
+		byProduct:  make(map[metering.ProductCode]map[metering.AgreementID]struct{}),
 		customers:  make(map[customer]metering.AccountID),
 		keys:       make(map[metering.ProductCode][]*metering.SigningKey),
 		tokens:     make(map[[32]byte]*metering.RegistrationToken),
+		accesses:   make(map[[32]byte]*Access),
 	}
+	c.compat.Store(new(Compat))
+	return c
 }
 
-// Set enters what a store has made durable. It is for stores.
-func (c *Catalog) Set(revision int64, entries ...Entry) {
+// Set enters what a store has made durable, and takes out what it has removed.
+// It is for stores.
+func (c *Catalog) Set(revision int64, entries []Entry, removed []Ref) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.revision = revision
@@ -64,41 +74,91 @@ func (c *Catalog) Set(revision int64, entries ...Entry) {
 		}
 		before := named[ref.Name]
 		named[ref.Name] = e
-		switch e := e.(type) {
-		case *Agreement:
-			old, _ := before.(*Agreement)
-			c.setAgreement((*metering.Agreement)(old), (*metering.Agreement)(e))
-		case *SigningKey:
-			c.setKey((*metering.SigningKey)(e))
-		case *RegistrationToken:
-			c.tokens[e.Hash] = (*metering.RegistrationToken)(e)
+		if before == nil {
+			delete(c.names, ref.Kind)
+		}
+		c.index(before, e)
+	}
+	for _, ref := range removed {
+		if before := c.entries[ref.Kind][ref.Name]; before != nil {
+			delete(c.entries[ref.Kind], ref.Name)
+			delete(c.names, ref.Kind)
+			c.index(before, nil)
 		}
 	}
 }
 
-func (c *Catalog) setAgreement(old, a *metering.Agreement) {
-	if old != nil {
-		if c.byLicense[old.LicenseARN] == old {
-			delete(c.byLicense, old.LicenseARN)
-		}
-		k := purchase{old.Product, old.Buyer}
-		// A reader may hold the slice: it is replaced, never changed.
-		c.byPurchase[k] = slices.DeleteFunc(slices.Clone(c.byPurchase[k]), func(o *metering.Agreement) bool { return o == old })
+// index brings the ways to look an entry up from what it was to what it is; nil
+// is none. Readers may hold slices of the maps: they are replaced or grown,
+// never changed.
+func (c *Catalog) index(before, now Entry) {
+	switch old := before.(type) {
+	case *Agreement:
+		c.dropAgreement((*metering.Agreement)(old))
+	case *SigningKey:
+		c.dropKey((*metering.SigningKey)(old))
+	case *RegistrationToken:
+		delete(c.tokens, old.Hash)
+	case *Access:
+		delete(c.accesses, old.Hash)
+	case *Compat:
+		c.compat.Store(new(Compat))
 	}
-	if old == nil || old.Product != a.Product {
-		c.byProduct[a.Product] = append(c.byProduct[a.Product], a.ID)
+	switch e := now.(type) {
+	case *Agreement:
+		c.enterAgreement((*metering.Agreement)(e))
+	case *SigningKey:
+		c.enterKey((*metering.SigningKey)(e))
+	case *RegistrationToken:
+		c.tokens[e.Hash] = (*metering.RegistrationToken)(e)
+	case *Access:
+		c.accesses[e.Hash] = e
+	case *Compat:
+		c.compat.Store(e)
 	}
+}
+
+func (c *Catalog) dropAgreement(old *metering.Agreement) {
+	if c.byLicense[old.LicenseARN] == old {
+		delete(c.byLicense, old.LicenseARN)
+	}
+	k := purchase{old.Product, old.Buyer}
+	rest := without(c.byPurchase[k], old)
+	if len(rest) == 0 {
+		delete(c.byPurchase, k)
+	} else {
+		c.byPurchase[k] = rest
+	}
+	// A customer identifier outlives its agreements: it stays the same for the
+	// buyer and the product.
+	delete(c.byProduct[old.Product], old.ID)
+}
+
+func (c *Catalog) enterAgreement(a *metering.Agreement) {
+	ids := c.byProduct[a.Product]
+	if ids == nil {
+		ids = make(map[metering.AgreementID]struct{})
+		c.byProduct[a.Product] = ids
+	}
+	ids[a.ID] = struct{}{}
 	c.byLicense[a.LicenseARN] = a
 	k := purchase{a.Product, a.Buyer}
-	c.byPurchase[k] = append(c.byPurchase[k], a) // beyond what a reader may hold
+	c.byPurchase[k] = append(c.byPurchase[k], a)
 	if a.Customer != "" {
 		c.customers[customer{a.Product, a.Customer}] = a.Buyer
 	}
 }
 
-func (c *Catalog) setKey(k *metering.SigningKey) {
-	versions := slices.DeleteFunc(slices.Clone(c.keys[k.Product]), func(o *metering.SigningKey) bool { return o.Version == k.Version })
-	versions = append(versions, k)
+func without[T comparable](list []T, gone T) []T {
+	return slices.DeleteFunc(slices.Clone(list), func(t T) bool { return t == gone })
+}
+
+func (c *Catalog) dropKey(k *metering.SigningKey) {
+	c.keys[k.Product] = without(c.keys[k.Product], k)
+}
+
+func (c *Catalog) enterKey(k *metering.SigningKey) {
+	versions := append(slices.Clone(c.keys[k.Product]), k)
 	slices.SortFunc(versions, func(a, b *metering.SigningKey) int { return cmp.Compare(a.Version, b.Version) })
 	c.keys[k.Product] = versions
 }
@@ -119,14 +179,79 @@ func (c *Catalog) Get(ref Ref) Entry {
 
 // All lists the entries of a kind, by name.
 func (c *Catalog) All(kind Kind) iter.Seq[Entry] {
+	return func(yield func(Entry) bool) {
+		for after := ""; ; {
+			page := c.Page(kind, after, MaxPage)
+			for _, e := range page {
+				if !yield(e) {
+					return
+				}
+			}
+			if len(page) < MaxPage {
+				return
+			}
+			after = page[len(page)-1].Ref().Name
+		}
+	}
+}
+
+// Page lists entries of a kind by name, from the first after a name on, limit of
+// them at the most. No entry's name is empty.
+func (c *Catalog) Page(kind Kind, after string, limit int) []Entry {
+	names := c.namesOf(kind)
+	i, found := slices.BinarySearch(names, after)
+	if found {
+		i++
+	}
 	c.mu.RLock()
-	all := make([]Entry, 0, len(c.entries[kind]))
-	for _, e := range c.entries[kind] {
-		all = append(all, e)
+	defer c.mu.RUnlock()
+	var page []Entry
+	for ; i < len(names) && len(page) < limit; i++ {
+		if e := c.entries[kind][names[i]]; e != nil { // still there
+			page = append(page, e)
+		}
+	}
+	return page
+}
+
+// namesOf are the names of a kind in order. They are sorted once after a name
+// has come or gone.
+func (c *Catalog) namesOf(kind Kind) []string {
+	c.mu.RLock()
+	names, revision := c.names[kind], c.revision
+	if names == nil {
+		names = slices.Collect(maps.Keys(c.entries[kind]))
+	} else {
+		revision = -1
 	}
 	c.mu.RUnlock()
-	slices.SortFunc(all, func(a, b Entry) int { return cmp.Compare(a.Ref().Name, b.Ref().Name) })
-	return slices.Values(all)
+	if revision < 0 {
+		return names
+	}
+	slices.Sort(names)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.revision == revision {
+		c.names[kind] = names
+	}
+	return names
+}
+
+// Len counts the entries of a kind.
+func (c *Catalog) Len(kind Kind) int {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return len(c.entries[kind])
+}
+
+// Compat is which readings of AWS hold.
+func (c *Catalog) Compat() *Compat { return c.compat.Load() }
+
+// Access finds an access by the hash of its token.
+func (c *Catalog) Access(hash [32]byte) *Access {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.accesses[hash]
 }
 
 // Account finds an account.
@@ -177,7 +302,7 @@ func (c *Catalog) Agreements(product metering.ProductCode, buyer metering.Accoun
 func (c *Catalog) AgreementIDs(product metering.ProductCode) []metering.AgreementID {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	return slices.Clone(c.byProduct[product])
+	return slices.Collect(maps.Keys(c.byProduct[product]))
 }
 
 // Customer finds the buyer that a customer identifier of a product stands for.

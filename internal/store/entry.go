@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/meterd/meterd/internal/envelope"
 	"github.com/meterd/meterd/internal/metering"
 )
 
@@ -22,6 +23,9 @@ const (
 	KindCredential Kind = "credential"
 	KindToken      Kind = "token"
 	KindSigningKey Kind = "signing_key"
+	KindAccess     Kind = "access"
+	KindReceipt    Kind = "receipt"
+	KindCompat     Kind = "compat"
 )
 
 // Ref names one entry of the catalogue.
@@ -50,12 +54,55 @@ type (
 	SigningKey metering.SigningKey
 )
 
-// Credential is an access key: what it signs with, and whom it stands for.
+// Credential is an access key: what it signs with, and whom it stands for. Its
+// principal is the workload or, without one, the user of the account.
 type Credential struct {
 	KeyID    string
 	Secret   Secret
 	Account  metering.AccountID
-	Workload string // id of the workload it stands for; "": none
+	Workload string    // id of the workload it stands for; "": none
+	User     string    // name of the user it stands for; "" with a workload
+	Created  time.Time // zero: before this was kept
+	Disabled time.Time // since when it signs nothing; zero: it is active
+}
+
+// Active reports whether requests may be signed with the key.
+func (c *Credential) Active() bool { return c.Disabled.IsZero() }
+
+// Role is what the bearer of an access to the admin API may do.
+type Role string
+
+// The roles: everything; what a seller may see and do of its own; to look only.
+const (
+	RoleOperator Role = "operator"
+	RoleSeller   Role = "seller"
+	RoleReadOnly Role = "read-only"
+)
+
+// Access is a token that opens the admin API. The token itself is not kept.
+type Access struct {
+	Name    string
+	Hash    [32]byte // SHA-256 of the token
+	Role    Role
+	Account metering.AccountID // of RoleSeller
+	Created time.Time
+	Revoked time.Time // zero: it opens
+}
+
+// Receipt is what a request with an idempotency key has made, so that the same
+// request makes nothing again.
+type Receipt struct {
+	Key     string   // the bearer's name, a slash, and the idempotency key
+	Request [32]byte // SHA-256 of what was asked for
+	Made    Ref
+	At      time.Time
+}
+
+// Compat are the readings of AWS that the marketplace has chosen, where AWS
+// contradicts itself. There is one.
+type Compat struct {
+	Rulings        metering.Rulings
+	ErrorNamespace bool // __type as namespace#Name (R-21)
 }
 
 // Secret is a text that must not be printed: it shows as *** wherever it is
@@ -94,11 +141,26 @@ func (k *SigningKey) Ref() Ref {
 	return Ref{KindSigningKey, string(k.Product) + "/" + strconv.Itoa(int(k.Version))}
 }
 
-// Change puts entries into the catalogue.
+// Ref names the entry.
+func (a *Access) Ref() Ref { return Ref{KindAccess, a.Name} }
+
+// Ref names the entry.
+func (r *Receipt) Ref() Ref { return Ref{KindReceipt, r.Key} }
+
+// Ref names the entry: there is one.
+func (*Compat) Ref() Ref { return Ref{KindCompat, "compat"} }
+
+// Change changes the catalogue.
 type Change struct {
 	By      string    // who made it
 	At      time.Time // by the service's clock
-	Entries []Entry
+	Entries []Entry   // to be put
+	// Remove names entries that are to be there no more; one that is not there
+	// is no error, one that is also put is.
+	Remove []Ref
+	// Base, if not nil, is the revision that the change was made from. If the
+	// catalogue has another by now, nothing changes and the error is ErrConflict.
+	Base *int64
 }
 
 // Revision is one state that a catalogue entry has had.
@@ -106,42 +168,94 @@ type Revision struct {
 	Number int64
 	By     string
 	At     time.Time
-	Entry  Entry
+	Entry  Entry // nil: it was removed
 }
 
-// plainCredential is a Credential as a store keeps it.
-type plainCredential struct {
-	KeyID    string
-	Secret   string
-	Account  metering.AccountID
-	Workload string
-}
-
-// EncodeEntry is how a store keeps an entry: JSON of its fields.
-func EncodeEntry(e Entry) ([]byte, error) {
-	if c, ok := e.(*Credential); ok {
-		return json.Marshal(plainCredential{c.KeyID, string(c.Secret), c.Account, c.Workload})
+// EncodeEntry is how a store keeps an entry: JSON of its fields, with the secret
+// among them sealed under keys, if there are any.
+func EncodeEntry(e Entry, keys *envelope.Keys) ([]byte, error) {
+	switch e := e.(type) {
+	case *Credential:
+		return json.Marshal(&keptCredential{Credential: *e, Secret: keep([]byte(e.Secret), e.Ref(), keys)})
+	case *SigningKey:
+		return json.Marshal(&keptSigningKey{SigningKey: *e, Private: keep(e.Private, e.Ref(), keys)})
 	}
 	return json.Marshal(e)
 }
 
-// DecodeEntry reads what EncodeEntry wrote.
-func DecodeEntry(kind Kind, b []byte) (Entry, error) {
-	e, err := blank(kind)
+// DecodeEntry reads what EncodeEntry wrote. current reports whether its secret,
+// if it has one, is kept as EncodeEntry would keep it now.
+func DecodeEntry(kind Kind, b []byte, keys *envelope.Keys) (e Entry, current bool, err error) {
+	e, err = blank(kind)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	if c, ok := e.(*Credential); ok {
-		var plain plainCredential
-		err = json.Unmarshal(b, &plain)
-		*c = Credential{plain.KeyID, Secret(plain.Secret), plain.Account, plain.Workload}
-	} else {
+	fail := func(err error) (Entry, bool, error) { return nil, false, fmt.Errorf("store: %s: %w", kind, err) }
+	var held *kept
+	var secret []byte
+	switch e := e.(type) {
+	case *Credential:
+		var k keptCredential
+		if err = json.Unmarshal(b, &k); err != nil {
+			return fail(err)
+		}
+		*e, held = k.Credential, &k.Secret
+		if secret, err = held.open(e.Ref(), keys); err == nil {
+			e.Secret = Secret(secret)
+		}
+	case *SigningKey:
+		var k keptSigningKey
+		if err = json.Unmarshal(b, &k); err != nil {
+			return fail(err)
+		}
+		*e, held = k.SigningKey, &k.Private
+		e.Private, err = held.open(e.Ref(), keys)
+	default:
 		err = json.Unmarshal(b, e)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("store: %s: %w", kind, err)
+		return fail(err)
 	}
-	return e, nil
+	return e, held == nil || held.current(keys), nil
+}
+
+// kept is a secret as it is stored: one of the two.
+type kept struct {
+	Plain  []byte `json:",omitempty"`
+	Sealed []byte `json:",omitempty"`
+}
+
+// The entries that hold a secret, as they are stored.
+type (
+	keptCredential struct {
+		Credential
+		Secret kept
+	}
+	keptSigningKey struct {
+		SigningKey
+		Private kept
+	}
+)
+
+func keep(secret []byte, ref Ref, keys *envelope.Keys) kept {
+	if keys == nil {
+		return kept{Plain: secret}
+	}
+	return kept{Sealed: keys.Seal(secret, string(ref.Kind)+"/"+ref.Name)}
+}
+
+func (k *kept) open(ref Ref, keys *envelope.Keys) ([]byte, error) {
+	if k.Sealed == nil {
+		return k.Plain, nil
+	}
+	return keys.Open(k.Sealed, string(ref.Kind)+"/"+ref.Name)
+}
+
+func (k *kept) current(keys *envelope.Keys) bool {
+	if keys == nil {
+		return k.Sealed == nil
+	}
+	return keys.Current(k.Sealed)
 }
 
 func blank(kind Kind) (Entry, error) {
@@ -160,6 +274,12 @@ func blank(kind Kind) (Entry, error) {
 		return new(RegistrationToken), nil
 	case KindSigningKey:
 		return new(SigningKey), nil
+	case KindAccess:
+		return new(Access), nil
+	case KindReceipt:
+		return new(Receipt), nil
+	case KindCompat:
+		return new(Compat), nil
 	}
 	return nil, fmt.Errorf("store: %q is no kind of catalogue entry", kind)
 }

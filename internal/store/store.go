@@ -51,6 +51,8 @@ var (
 	ErrClosed = errors.New("store: closed")
 	// ErrCursor says that a cursor was not made by this store for this query.
 	ErrCursor = errors.New("store: not a cursor of this query")
+	// ErrConflict says that the catalogue is no longer at [Change.Base].
+	ErrConflict = errors.New("store: the catalogue has changed since")
 )
 
 // Store is what the doors write to and read from.
@@ -68,22 +70,28 @@ type Store interface {
 	Registrations(ctx context.Context, q RegistrationQuery) (Page[metering.Registration], error)
 	// Registration finds one by its id.
 	Registration(ctx context.Context, id metering.ID) (r metering.Registration, ok bool, err error)
-	// Refusals lists what was answered but not counted, oldest first.
+	// Refusals lists what was refused, or answered but not counted, oldest first.
 	Refusals(ctx context.Context, q RefusalQuery) (Page[Refusal], error)
 	// Events lists an account's events, oldest first.
 	Events(ctx context.Context, q EventQuery) (Page[Event], error)
 	// Admitted reports whether the workload was admitted for the product.
 	Admitted(ctx context.Context, a Admission) (bool, error)
+	// Redeemed finds who has resolved a registration token, by its hash.
+	Redeemed(ctx context.Context, token [32]byte) (r Redeemed, ok bool, err error)
+	// Expire lets go of what need not be kept any longer, durable before it
+	// returns. Nothing else of the store changes.
+	Expire(ctx context.Context, e Expiry) error
 
 	// Catalog is the catalogue in memory. Lookups do not wait for the disk.
 	Catalog() *Catalog
-	// Put writes catalogue entries: all of them or none, durable before it
-	// returns, seen by the very next lookup. An entry replaces the one of its
-	// kind and name; each that differs from what was there gets the next
+	// Put changes the catalogue: all that the change says or nothing, durable
+	// before it returns, seen by the very next lookup. An entry replaces the one
+	// of its kind and name; each that differs from what was there gets the next
 	// revision and leaves the old one in the history, an equal one changes
-	// nothing. It returns the catalogue's revision.
+	// nothing. What is removed is looked up no more; the removal has a revision,
+	// too. It returns the catalogue's revision, or [ErrConflict].
 	Put(ctx context.Context, c Change) (revision int64, err error)
-	// History lists an entry's revisions, oldest first.
+	// History lists an entry's revisions, oldest first. It outlasts a removal.
 	History(ctx context.Context, ref Ref) ([]Revision, error)
 
 	// Err is why the store acknowledges nothing any more; nil while it does.
@@ -105,6 +113,7 @@ type Call struct {
 	Token        *Token            // MeterUsage's ClientToken
 	Admission    *Admission
 	Registration *RegistrationChange
+	Redemption   *Redemption
 
 	// After decides, from who holds what, what else belongs to the call. It is
 	// pure and may run again. An error drops the call whole, and Append returns
@@ -149,6 +158,26 @@ type Alive struct {
 	Workload string
 }
 
+// Redemption marks a registration token as resolved by the calling account.
+type Redemption struct {
+	Token [32]byte // its hash
+	KeyID string   // what the call was signed with
+}
+
+// Redeemed is who has resolved a registration token, and how often.
+type Redeemed struct {
+	Account     metering.AccountID
+	KeyID       string // of the last call
+	First, Last time.Time
+	Count       int
+}
+
+// Expiry says how far back to let go. Zero times keep everything.
+type Expiry struct {
+	Refusals time.Time // refusals before this time go
+	Tokens   time.Time // ClientTokens bound before the UTC day of this time go
+}
+
 // Outcome is who holds what after a call.
 type Outcome struct {
 	// Holders are the records that now hold the call's keys, in input order.
@@ -182,13 +211,26 @@ type Event struct {
 	Records   []metering.ID // what the caller was told, in input order
 }
 
-// Refusal is a record that was answered 200 but not counted, with the reason.
+// Refusal is a call that was refused, or one record of a call that was answered
+// 200 and is not counted, with the reason.
 type Refusal struct {
 	ID        metering.ID
-	Time      time.Time // by the service's clock
-	Seller    metering.AccountID
+	Time      time.Time          // by the service's clock
+	Seller    metering.AccountID // whose product it was about; the calling account where none is known
+	Account   metering.AccountID // the calling account
+	KeyID     string
+	Region    string
+	Operation metering.Operation
 	RequestID string
-	Reason    metering.Status
+	Product   metering.ProductCode // "": none was told
+	Reason    string               // the record's metering.Status, or the exception's name
+	Detail    string               // what the caller was told; "" of records
+	// Record is what is not counted; nil if the whole call was refused.
+	Record *RefusedRecord
+}
+
+// RefusedRecord is a record that was answered and is not counted.
+type RefusedRecord struct {
 	Key       metering.Key
 	Timestamp time.Time
 	Quantity  int32
@@ -213,11 +255,12 @@ type Page[T any] struct {
 }
 
 // RecordQuery picks records of the hours From to To, To excluded. Product or
-// Account must be set; Party asks for both.
+// Account must be set; Party and Buyer ask for both.
 type RecordQuery struct {
 	Product  metering.ProductCode
 	Account  metering.AccountID // the calling account
 	Party    string             // as in metering.Key
+	Buyer    metering.AccountID // as metering.Key.Buyer tells it; other buyers' records are not read
 	From, To metering.Hour
 	Limit    int    // 1 to MaxPage; 0: MaxPage
 	Cursor   string // opaque, from Page.Next of the same query
