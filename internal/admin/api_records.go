@@ -52,36 +52,35 @@ func recordOf(r *metering.Record) Record {
 	return out
 }
 
-// Page is how far a list may go at once, and where it goes on.
-type Page struct {
-	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"1000" doc:"How many at the most."`
-	Cursor string `query:"cursor" doc:"The next of the page before."`
-}
-
 // Records is a page of records.
 type Records struct {
 	Records []Record `json:"records"`
 	Next    string   `json:"next" doc:"The cursor of the rest; empty when there is none."`
 }
 
+// Hours are the hours that a list is of.
+type Hours struct {
+	From time.Time `query:"from" doc:"The first hour."`
+	To   time.Time `query:"to" doc:"The hour after the last."`
+}
+
 func (s *Service) serveRecords(api huma.API) {
-	huma.Register(api, huma.Operation{
-		OperationID: "list-records", Method: http.MethodGet, Path: Prefix + "/records", Summary: "List accepted records: hours ascending, and one product after the other",
-	}, func(ctx context.Context, in *struct {
-		Product string    `query:"product" doc:"The product's code; without it, every product's."`
-		From    time.Time `query:"from" doc:"The first hour."`
-		To      time.Time `query:"to" doc:"The hour after the last."`
-		Page
-	},
-	) (*body[Records], error) {
-		page, err := s.Records(ctx, metering.ProductCode(in.Product), in.From, in.To, in.Limit, in.Cursor)
-		if err != nil {
-			return nil, s.refusal(ctx, err)
-		}
-		out := Records{Records: make([]Record, len(page.Items)), Next: page.Next}
-		for i := range page.Items {
-			out.Records[i] = recordOf(&page.Items[i])
-		}
-		return &body[Records]{out}, nil
-	})
+	huma.Register(api, operation(api, everyone, "list-records", http.MethodGet, "/records", "List accepted records: hours ascending, of one product after the other"),
+		func(ctx context.Context, in *struct {
+			Product metering.ProductCode `query:"product" doc:"The product's code; without it, every product's."`
+			Buyer   metering.AccountID   `query:"buyer" doc:"Whose usage it is; without it, everybody's."`
+			Hours
+			Page
+		},
+		) (*body[Records], error) {
+			page, err := s.Records(ctx, RecordFilter{in.Product, in.Buyer, in.From, in.To}, in.Limit, in.Cursor)
+			if err != nil {
+				return nil, s.refusal(ctx, err)
+			}
+			out := Records{Records: make([]Record, len(page.Items)), Next: page.Next}
+			for i := range page.Items {
+				out.Records[i] = recordOf(&page.Items[i])
+			}
+			return &body[Records]{out}, nil
+		})
 }

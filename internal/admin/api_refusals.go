@@ -11,22 +11,26 @@ import (
 	"github.com/meterd/meterd/internal/store"
 )
 
-// Refusal is a record that was answered 200 but not counted, as the API shows
-// it.
+// Refusal is a call that was refused, or a record that was answered 200 but not
+// counted, as the API shows it.
 type Refusal struct {
-	Time         time.Time `json:"time" doc:"When it was refused, by the service's clock."`
-	Reason       string    `json:"reason" enum:"DuplicateRecord,CustomerNotSubscribed"`
-	Seller       string    `json:"seller"`
-	Product      string    `json:"product"`
-	Party        string    `json:"party" doc:"As in records."`
-	Region       string    `json:"region"`
-	Dimension    string    `json:"dimension"`
-	Hour         time.Time `json:"hour"`
-	Timestamp    time.Time `json:"timestamp"`
-	Quantity     int32     `json:"quantity" doc:"What was reported, and is not counted."`
-	HeldQuantity *int32    `json:"held_quantity,omitempty" doc:"What is counted in its place, for DuplicateRecord."`
-	HeldBy       string    `json:"held_by,omitempty" doc:"The MeteringRecordId that holds its place."`
-	RequestID    string    `json:"request_id" doc:"The x-amzn-RequestId of the answer."`
+	Time         time.Time  `json:"time" doc:"When it was refused, by the service's clock."`
+	Reason       string     `json:"reason" doc:"The exception's name or, of a record, DuplicateRecord or CustomerNotSubscribed." example:"DuplicateRecord"`
+	Detail       string     `json:"detail,omitempty" doc:"What the caller was told, of a call."`
+	Operation    string     `json:"operation"`
+	Seller       string     `json:"seller" doc:"Whose product it was about; the account that called where none is known."`
+	Account      string     `json:"account" doc:"The account that called."`
+	AccessKeyID  string     `json:"access_key_id"`
+	Product      string     `json:"product,omitempty"`
+	Party        string     `json:"party,omitempty" doc:"As in records."`
+	Region       string     `json:"region"`
+	Dimension    string     `json:"dimension,omitempty"`
+	Hour         *time.Time `json:"hour,omitempty"`
+	Timestamp    *time.Time `json:"timestamp,omitempty"`
+	Quantity     *int32     `json:"quantity,omitempty" doc:"What was reported, and is not counted."`
+	HeldQuantity *int32     `json:"held_quantity,omitempty" doc:"What is counted in its place, for DuplicateRecord."`
+	HeldBy       string     `json:"held_by,omitempty" doc:"The MeteringRecordId that holds its place."`
+	RequestID    string     `json:"request_id" doc:"The x-amzn-RequestId of the answer."`
 }
 
 // Refusals is a page of refusals.
@@ -37,34 +41,37 @@ type Refusals struct {
 
 func refusalOf(r *store.Refusal) Refusal {
 	out := Refusal{
-		Time: r.Time.UTC(), Reason: string(r.Reason), Seller: string(r.Seller), Product: string(r.Key.Product),
-		Party: r.Key.Party, Region: r.Key.Region, Dimension: r.Key.Dimension, Hour: r.Key.Hour.Time(),
-		Timestamp: r.Timestamp.UTC(), Quantity: r.Quantity, RequestID: r.RequestID,
+		Time: r.Time.UTC(), Reason: r.Reason, Detail: r.Detail, Operation: string(r.Operation), Seller: string(r.Seller),
+		Account: string(r.Account), AccessKeyID: r.KeyID, Product: string(r.Product), Region: r.Region, RequestID: r.RequestID,
 	}
-	if r.Held != nil {
-		out.HeldQuantity, out.HeldBy = &r.Held.Quantity, r.Held.ID.String()
+	rec := r.Record
+	if rec == nil {
+		return out
+	}
+	hour, timestamp := rec.Key.Hour.Time(), rec.Timestamp.UTC()
+	out.Party, out.Dimension, out.Hour, out.Timestamp, out.Quantity = rec.Key.Party, rec.Key.Dimension, &hour, &timestamp, &rec.Quantity
+	if rec.Held != nil {
+		out.HeldQuantity, out.HeldBy = &rec.Held.Quantity, rec.Held.ID.String()
 	}
 	return out
 }
 
 func (s *Service) serveRefusals(api huma.API) {
-	huma.Register(api, huma.Operation{
-		OperationID: "list-refusals", Method: http.MethodGet, Path: Prefix + "/refusals", Summary: "List what was answered 200 but not counted, oldest first",
-	}, func(ctx context.Context, in *struct {
-		Seller string    `query:"seller" doc:"The seller's account; without it, every seller's."`
-		From   time.Time `query:"from" doc:"Refused from this time on."`
-		To     time.Time `query:"to" doc:"Refused before this time."`
-		Page
-	},
-	) (*body[Refusals], error) {
-		page, err := s.Refusals(ctx, metering.AccountID(in.Seller), in.From, in.To, in.Limit, in.Cursor)
-		if err != nil {
-			return nil, s.refusal(ctx, err)
-		}
-		out := Refusals{Refusals: make([]Refusal, len(page.Items)), Next: page.Next}
-		for i := range page.Items {
-			out.Refusals[i] = refusalOf(&page.Items[i])
-		}
-		return &body[Refusals]{out}, nil
-	})
+	huma.Register(api, operation(api, everyone, "list-refusals", http.MethodGet, "/refusals", "List calls that were refused and records that were answered 200 but not counted, oldest first"),
+		func(ctx context.Context, in *struct {
+			Seller metering.AccountID `query:"seller" doc:"The seller's account; without it, every account's."`
+			Span
+			Page
+		},
+		) (*body[Refusals], error) {
+			page, err := s.Refusals(ctx, RefusalFilter{in.Seller, in.From, in.To}, in.Limit, in.Cursor)
+			if err != nil {
+				return nil, s.refusal(ctx, err)
+			}
+			out := Refusals{Refusals: make([]Refusal, len(page.Items)), Next: page.Next}
+			for i := range page.Items {
+				out.Refusals[i] = refusalOf(&page.Items[i])
+			}
+			return &body[Refusals]{out}, nil
+		})
 }

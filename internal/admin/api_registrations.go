@@ -39,45 +39,49 @@ func (s *Service) registrationOf(r *metering.Registration) Registration {
 	return out
 }
 
-func (s *Service) serveRegistrations(api huma.API) {
-	type registrations struct {
-		Registrations []Registration `json:"registrations"`
-		Next          string         `json:"next" doc:"The cursor of the rest; empty when there is none."`
+// Registrations is a page of registered workloads.
+type Registrations struct {
+	Registrations []Registration `json:"registrations"`
+	Next          string         `json:"next" doc:"The cursor of the rest; empty when there is none."`
+}
+
+// Registrations lists registered workloads, oldest first, of one product after
+// the other; an empty product is every one that the bearer may see.
+func (s *Service) Registrations(ctx context.Context, product metering.ProductCode, limit int, cursor string) (Registrations, error) {
+	queries, err := s.recordQueries(ctx, RecordFilter{Product: product})
+	if err != nil {
+		return Registrations{}, err
 	}
-	huma.Register(api, huma.Operation{
-		OperationID: "list-registrations", Method: http.MethodGet, Path: Prefix + "/registrations", Summary: "List a product's registered workloads",
-	}, func(ctx context.Context, in *struct {
-		Product string `query:"product" required:"true" doc:"The product's code."`
-		Page
-	},
-	) (*body[registrations], error) {
-		if s.Store.Catalog().Product(metering.ProductCode(in.Product)) == nil {
-			return nil, huma.Error404NotFound("product \"" + in.Product + "\": not found")
-		}
-		page, err := s.Store.Registrations(ctx, store.RegistrationQuery{Product: metering.ProductCode(in.Product), Limit: in.Limit, Cursor: in.Cursor})
-		if err != nil {
-			return nil, s.refusal(ctx, err)
-		}
-		out := registrations{Registrations: make([]Registration, len(page.Items)), Next: page.Next}
-		for i := range page.Items {
-			out.Registrations[i] = s.registrationOf(&page.Items[i])
-		}
-		return &body[registrations]{out}, nil
+	page, err := across(queries, limit, cursor, func(q store.RecordQuery, limit int, cursor string) (store.Page[metering.Registration], error) {
+		return s.Store.Registrations(ctx, store.RegistrationQuery{Product: q.Product, Limit: limit, Cursor: cursor})
 	})
-	huma.Register(api, huma.Operation{
-		OperationID: "stop-registration", Method: http.MethodPost, Path: Prefix + "/registrations/{id}/stop", Summary: "Stop metering a registered workload now",
-	}, func(ctx context.Context, in *struct {
-		ID string `path:"id"`
-	},
-	) (*body[Registration], error) {
-		id, ok := metering.ParseID(in.ID)
-		if !ok {
-			return nil, huma.Error404NotFound("registration " + in.ID + " is not an id")
-		}
-		r, err := s.StopRegistration(ctx, id)
-		if err != nil {
-			return nil, s.refusal(ctx, err)
-		}
-		return &body[Registration]{s.registrationOf(&r)}, nil
-	})
+	out := Registrations{Registrations: make([]Registration, len(page.Items)), Next: page.Next}
+	for i := range page.Items {
+		out.Registrations[i] = s.registrationOf(&page.Items[i])
+	}
+	return out, err
+}
+
+func (s *Service) serveRegistrations(api huma.API) {
+	huma.Register(api, operation(api, everyone, "list-registrations", http.MethodGet, "/registrations", "List registered workloads, of one product after the other"),
+		func(ctx context.Context, in *struct {
+			Product metering.ProductCode `query:"product" doc:"The product's code; without it, every product's."`
+			Page
+		},
+		) (*body[Registrations], error) {
+			out, err := s.Registrations(ctx, in.Product, in.Limit, in.Cursor)
+			return answer(s, ctx, out, err)
+		})
+	huma.Register(api, operation(api, operators, "stop-registration", http.MethodPost, "/registrations/{id}/stop", "Stop metering a registered workload now"),
+		func(ctx context.Context, in *struct {
+			ID string `path:"id" doc:"The registration's id."`
+		},
+		) (*body[Registration], error) {
+			id, ok := metering.ParseID(in.ID)
+			if !ok {
+				return nil, huma.Error404NotFound("registration " + in.ID + " is not an id")
+			}
+			r, err := s.StopRegistration(ctx, id)
+			return answer(s, ctx, s.registrationOf(&r), err)
+		})
 }

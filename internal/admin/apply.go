@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -15,17 +16,57 @@ import (
 	"github.com/meterd/meterd/internal/store"
 )
 
+// Applying says how a catalogue is applied.
+type Applying struct {
+	DryRun bool // say what would change, and change nothing
+	Prune  bool // remove what is in the store and not in the file: accounts, products, agreements, workloads, credentials
+	// Remove names single entries to remove, Put holds single entries to put as
+	// they are.
+	Remove []store.Ref
+	Put    []store.Entry
+	// Progress, if not nil, hears how far it has come: entries of a total.
+	Progress func(done, total int)
+
+	receipt *receipt // of the request; what it made before is found and not made again
+	made    store.Ref
+}
+
+// tries is how often a change is made anew when the catalogue has changed under
+// it.
+const tries = 8
+
 // Apply puts a catalogue into the store: all of it or, if anything is wrong with
-// it, nothing. What is in the store and not in the file stays. What was made for
-// an entry when it was first applied, ids, starts, issue times, keys, stays as
-// well.
-func (s *Service) Apply(ctx context.Context, c *Catalog) error {
+// it, nothing. What is in the store and not in the file stays, unless it is
+// asked to be pruned. What was made for an entry when it was first applied, ids,
+// starts, issue times, keys, stays as well. Of two applied at once one is the
+// later, and applies to what the other has left.
+func (s *Service) Apply(ctx context.Context, c *Catalog, how Applying) (*Plan, error) {
+	for range tries {
+		plan, err := s.applyOnce(ctx, c, how)
+		if !errors.Is(err, store.ErrConflict) {
+			return plan, err
+		}
+	}
+	return nil, fmt.Errorf("the catalogue was changed %d times meanwhile: %w", tries, store.ErrConflict)
+}
+
+func (s *Service) applyOnce(ctx context.Context, c *Catalog, how Applying) (*Plan, error) {
+	known := s.Store.Catalog()
+	base := known.Revision() // before anything is looked up
+	if how.receipt != nil {
+		if made, again, err := how.receipt.kept(known); again || err != nil {
+			return &Plan{found: &made}, err
+		}
+	}
 	a := &application{
-		now: s.Clock.Now(), known: s.Store.Catalog(), problems: problems{source: c.source},
+		now: s.Clock.Now(), known: known, strict: s.Production, problems: problems{source: c.source},
 		entries:   make(map[store.Ref]store.Entry),
+		removed:   make(map[store.Ref]bool),
 		licenses:  make(map[string]metering.AgreementID),
 		customers: make(map[customerOf]metering.CustomerID),
 		issued:    make(map[issuedFor]metering.AccountID),
+		progress:  how.Progress,
+		total:     len(c.Sellers) + len(c.Buyers) + len(c.Products) + len(c.Agreements) + len(c.Workloads) + len(c.Credentials) + len(c.Tokens),
 	}
 	a.compat(c.Compat)
 	a.accounts(c)
@@ -34,14 +75,49 @@ func (s *Service) Apply(ctx context.Context, c *Catalog) error {
 	a.workloads(c.Workloads)
 	a.credentials(c.Credentials)
 	a.tokens(c.Tokens)
+	for _, e := range how.Put {
+		a.put("", e)
+	}
+	if how.receipt != nil {
+		a.put("", how.receipt.of(how.made, a.now))
+	}
+	a.remove(how)
+	a.references()
+	a.principals()
 	if err := a.problems.err(); err != nil {
-		return err
+		return nil, err
 	}
-	if err := a.signingKeys(); err != nil {
-		return err
+	if err := a.orphans(ctx, s.Store); err != nil {
+		return nil, err
 	}
-	_, err := s.Store.Put(ctx, store.Change{By: operator, At: a.now, Entries: a.order})
-	return err
+	plan, changed, err := a.plan()
+	if err != nil || how.DryRun {
+		return plan, err
+	}
+	if plan.Revision, err = s.carryOut(ctx, a, changed, base); err != nil {
+		return nil, err
+	}
+	plan.Applied = true
+	return plan, nil
+}
+
+// carryOut writes what a plan says, and the keys of what is new.
+func (s *Service) carryOut(ctx context.Context, a *application, changed []store.Entry, base int64) (int64, error) {
+	change := store.Change{By: bearerOf(ctx).Name, At: a.now, Entries: changed, Base: &base}
+	for ref := range a.removed {
+		change.Remove = append(change.Remove, ref)
+	}
+	for _, code := range a.withoutKey() {
+		key, err := newSigningKey(code, 1, a.now)
+		if err != nil {
+			return 0, err
+		}
+		change.Entries = append(change.Entries, key)
+	}
+	if len(change.Entries)+len(change.Remove) == 0 {
+		return base, nil
+	}
+	return s.Store.Put(ctx, change)
 }
 
 // application is a catalogue on its way into a store.
@@ -49,12 +125,17 @@ type application struct {
 	problems
 	now     time.Time
 	known   *store.Catalog
+	strict  bool // well-known and short secrets are refused
 	entries map[store.Ref]store.Entry
 	order   []store.Entry
+	removed map[store.Ref]bool
 
 	licenses  map[string]metering.AgreementID // of the file
 	customers map[customerOf]metering.CustomerID
 	issued    map[issuedFor]metering.AccountID
+
+	progress    func(done, total int)
+	done, total int
 }
 
 // customerOf is who a customer identifier is for: there is one for each buyer
@@ -70,8 +151,14 @@ type issuedFor struct {
 	id      metering.CustomerID
 }
 
+// progressEvery is how many entries lie between two calls of Progress.
+const progressEvery = 1000
+
 // put enters an entry; a second of its name is a problem.
 func (a *application) put(path string, e store.Entry) {
+	if a.done++; a.progress != nil && a.done%progressEvery == 0 {
+		a.progress(a.done, a.total)
+	}
 	if _, twice := a.entries[e.Ref()]; twice {
 		a.add(path, "%s %q occurs twice", e.Ref().Kind, e.Ref().Name)
 		return
@@ -83,6 +170,9 @@ func (a *application) put(path string, e store.Entry) {
 // find looks for an entry in the file, and then in the store.
 func (a *application) find(kind store.Kind, name string) store.Entry {
 	ref := store.Ref{Kind: kind, Name: name}
+	if a.removed[ref] {
+		return nil
+	}
 	if e, ok := a.entries[ref]; ok {
 		return e
 	}
@@ -149,10 +239,14 @@ func (a *application) account(path string, id metering.AccountID) {
 	}
 }
 
-func (a *application) compat(c Compat) {
+func (a *application) compat(c *Compat) {
+	if c == nil {
+		return
+	}
 	oneOf(a, "compat.repeat", c.Repeat, "success", "duplicate")
 	oneOf(a, "compat.month_end", c.MonthEnd, "restrict", "extend")
 	oneOf(a, "compat.final_hour", c.FinalHour, "ending", "ended")
+	a.put("compat", c.entry())
 }
 
 // accounts enters sellers and buyers; an account may be both.
@@ -194,137 +288,6 @@ func (a *application) accounts(c *Catalog) {
 		e.Buyer = true
 		e.Suspended = oneOf(a, path+".status", buyer.Status, "active", "suspended") == "suspended"
 	}
-}
-
-// price is a decimal.
-var price = regexp.MustCompile(`^[0-9]+(\.[0-9]+)?$`)
-
-func (a *application) products(products []CatalogProduct) {
-	for i, p := range products {
-		path := at("products", i)
-		a.text(path+".code", string(p.Code), 255)
-		if p.Code != "" && !metering.IsProductCode(string(p.Code)) {
-			a.add(path+".code", "%q does not match %s", p.Code, metering.ProductCodePattern)
-		}
-		if seller, ok := a.find(store.KindAccount, string(p.Seller)).(*store.Account); !ok || !seller.Seller {
-			a.add(path+".seller", "%q is not one of the sellers", p.Seller)
-		}
-		entry := &store.Product{
-			Code: p.Code, Title: p.Title, Seller: p.Seller, FulfillmentURL: p.FulfillmentURL,
-			Type:      p.Type,
-			Pricing:   oneOf(a, path+".pricing", p.Pricing, metering.PricedByUsage, metering.PricedHourly, metering.PricedMonthly, metering.Free, metering.BYOL),
-			Published: p.Published == nil || *p.Published,
-		}
-		switch {
-		case p.Type == "":
-			a.add(path+".type", "is missing: saas, ami, container or agent")
-		case p.Type == metering.SaaS:
-			entry.Generation = oneOf(a, path+".metering", p.Metering, metering.LicenseGeneration, metering.LegacyGeneration)
-		case oneOf(a, path+".type", p.Type, metering.SaaS, metering.AMI, metering.Container, metering.Agent) == "":
-		case p.Metering != "":
-			a.add(path+".metering", "is for saas products only")
-		}
-		names := make(map[string]bool)
-		for j, d := range p.Dimensions {
-			dpath := at(path+".dimensions", j)
-			a.text(dpath+".name", d.Name, 255)
-			if names[d.Name] {
-				a.add(dpath+".name", "dimension %q occurs twice", d.Name)
-			}
-			names[d.Name] = true
-			if d.Price != "" && !price.MatchString(d.Price) {
-				a.add(dpath+".price", "%q is not a price: a decimal in quotes, such as \"0.05\"", d.Price)
-			}
-			entry.Dimensions = append(entry.Dimensions, metering.Dimension(d))
-		}
-		a.put(path, entry)
-	}
-}
-
-func (a *application) workloads(workloads []CatalogWorkload) {
-	for i, w := range workloads {
-		path := at("workloads", i)
-		a.text(path+".id", w.ID, 255)
-		a.account(path+".account", w.Account)
-		if !metering.ListedRegion(w.Region) {
-			a.add(path+".region", "%q is not a region that anything is served in", w.Region)
-		}
-		if w.Platform == "" {
-			a.add(path+".platform", "is missing: ec2, ecs, eks or agentcore")
-		} else {
-			oneOf(a, path+".platform", w.Platform, metering.PlatformEC2, metering.PlatformECS, metering.PlatformEKS, metering.PlatformAgentCore)
-		}
-		if before, ok := a.known.Get(store.Ref{Kind: store.KindWorkload, Name: w.ID}).(*store.Workload); ok && before.Account != w.Account {
-			a.add(path+".account", "workload %s was applied before for account %s: another needs another id", w.ID, before.Account)
-		}
-		entry := &store.Workload{ID: w.ID, Platform: w.Platform, Account: w.Account, Region: w.Region}
-		if w.Heartbeat != "" {
-			d, err := time.ParseDuration(w.Heartbeat)
-			if err != nil || d <= 0 {
-				a.add(path+".heartbeat", "%q is not a duration such as 5m", w.Heartbeat)
-			}
-			entry.Heartbeat = d
-		}
-		a.put(path, entry)
-	}
-}
-
-var accessKeyID = regexp.MustCompile(`^[A-Z0-9]{16,128}$`)
-
-func (a *application) credentials(credentials []CatalogCredential) {
-	for i, c := range credentials {
-		path := at("credentials", i)
-		switch {
-		case !accessKeyID.MatchString(c.AccessKeyID):
-			a.add(path+".access_key_id", "%q is not an access key id: 16 to 128 capitals and digits", c.AccessKeyID)
-		case strings.HasPrefix(c.AccessKeyID, "ASIA"):
-			a.add(path+".access_key_id", "%q: ids that begin with ASIA are of sessions, and are not given out by a file", c.AccessKeyID)
-		}
-		a.account(path+".account", c.Account)
-		a.text(path+".secret_access_key", c.SecretAccessKey, 255)
-		if c.Workload != "" {
-			w, ok := a.find(store.KindWorkload, c.Workload).(*store.Workload)
-			switch {
-			case !ok:
-				a.add(path+".workload", "there is no workload %q", c.Workload)
-			case w.Account != c.Account:
-				a.add(path+".workload", "workload %s runs in account %s, not in %s", w.ID, w.Account, c.Account)
-			}
-		}
-		a.put(path, &store.Credential{KeyID: c.AccessKeyID, Secret: store.Secret(c.SecretAccessKey), Account: c.Account, Workload: c.Workload})
-	}
-}
-
-func (a *application) tokens(tokens []CatalogToken) {
-	for i, t := range tokens {
-		path := at("tokens", i)
-		a.text(path+".token", t.Token, 4096)
-		if a.find(store.KindAgreement, string(t.Agreement)) == nil {
-			a.add(path+".agreement", "there is no agreement %q", t.Agreement)
-		}
-		entry := &store.RegistrationToken{Hash: sha256.Sum256([]byte(t.Token)), Agreement: t.Agreement, Issued: a.now}
-		if before := a.known.Token(entry.Hash); before != nil {
-			entry.Issued = before.Issued
-		}
-		a.put(path, entry)
-	}
-}
-
-// signingKeys makes version 1 of the key of every container product that has
-// none.
-func (a *application) signingKeys() error {
-	for _, e := range a.order {
-		p, ok := e.(*store.Product)
-		if !ok || p.Type != metering.Container || len(a.known.SigningKeys(p.Code)) > 0 {
-			continue
-		}
-		key, err := newSigningKey(p.Code, 1, a.now)
-		if err != nil {
-			return err
-		}
-		a.order = append(a.order, key)
-	}
-	return nil
 }
 
 func at(list string, i int) string { return fmt.Sprintf("%s[%d]", list, i) }

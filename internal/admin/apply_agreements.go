@@ -12,7 +12,7 @@ import (
 // licenseIssuer is the account in the ARNs of AWS Marketplace's licenses.
 const licenseIssuer = "294406891311"
 
-func (a *application) agreements(agreements []CatalogAgreement) {
+func (a *application) agreements(agreements []Agreement) {
 	for i, g := range agreements {
 		path := at("agreements", i)
 		a.text(path+".id", string(g.ID), 255)
@@ -32,7 +32,7 @@ func (a *application) agreements(agreements []CatalogAgreement) {
 		}
 		entry := &store.Agreement{
 			ID: g.ID, Product: g.Product, Buyer: g.Buyer,
-			Status:     oneOf(a, path+".status", g.Status, metering.AgreementActive, metering.AgreementPending, metering.AgreementEnding, metering.AgreementEnded),
+			Status:     oneOf(a, path+".status", g.Status, metering.AgreementActive, metering.AgreementPending, metering.AgreementSuspended, metering.AgreementEnding, metering.AgreementEnded),
 			Start:      a.instant(path+".start", cmp.Or(g.Start, "0s"), before.Start),
 			LicenseARN: a.licenseOf(path, g, before),
 			Customer:   a.customerOf(path, g, product, before),
@@ -56,7 +56,7 @@ func (a *application) agreements(agreements []CatalogAgreement) {
 
 // licenseOf is the agreement's license: the one that is given, the one that was
 // made before, or a new one. No two agreements share one.
-func (a *application) licenseOf(path string, g CatalogAgreement, before *store.Agreement) string {
+func (a *application) licenseOf(path string, g Agreement, before *store.Agreement) string {
 	arn := g.LicenseARN
 	if arn == "" {
 		if arn = before.LicenseARN; arn == "" {
@@ -78,7 +78,7 @@ func (a *application) licenseOf(path string, g CatalogAgreement, before *store.A
 
 // customerOf is the customer identifier of a legacy purchase. Every agreement of
 // a buyer for a product has the same.
-func (a *application) customerOf(path string, g CatalogAgreement, p *store.Product, before *store.Agreement) metering.CustomerID {
+func (a *application) customerOf(path string, g Agreement, p *store.Product, before *store.Agreement) metering.CustomerID {
 	if p.Generation != metering.LegacyGeneration {
 		if g.CustomerIdentifier != "" {
 			a.add(path+".customer_identifier", "is for products metered the legacy way only")
@@ -116,7 +116,7 @@ func (a *application) customerOf(path string, g CatalogAgreement, p *store.Produ
 	return id
 }
 
-func (a *application) entitlements(path string, entry *store.Agreement, entitlements []CatalogEntitlement, before *store.Agreement) {
+func (a *application) entitlements(path string, entry *store.Agreement, entitlements []Entitlement, before *store.Agreement) {
 	for j, e := range entitlements {
 		epath := at(path+".entitlements", j)
 		a.text(epath+".dimension", e.Dimension, 255)
@@ -149,13 +149,17 @@ func (a *application) entitlements(path string, entry *store.Agreement, entitlem
 	}
 }
 
-// int32Of is a number that the file wrote as a whole one.
+// int32Of is a number that was written as a whole one.
 func int32Of(value any) (n int32, ok bool) {
 	switch v := value.(type) {
 	case uint64:
 		return int32(v), v <= math.MaxInt32
 	case int64:
 		return int32(v), v >= math.MinInt32 && v <= math.MaxInt32
+	case int32:
+		return v, true
+	case float64: // of JSON
+		return int32(v), v == math.Trunc(v) && v >= math.MinInt32 && v <= math.MaxInt32
 	}
 	return 0, false
 }

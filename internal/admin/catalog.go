@@ -8,137 +8,122 @@ import (
 	"strings"
 
 	"github.com/goccy/go-yaml"
-	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
 
 	"github.com/meterd/meterd/internal/metering"
 )
 
 // Catalog is a catalogue file: everything a marketplace consists of, and the
-// points on which it reads AWS another way.
+// points on which it reads AWS another way. Its parts are also what the API
+// takes and shows, one by one, and its schema is made of the same fields.
 //
 // Times are texts here, RFC 3339 or a duration from the service's clock, and
 // nothing has an UnmarshalYAML or UnmarshalText of its own: for each value that
 // has, goccy/go-yaml 1.19.2 goes through the whole file once more (4,000
 // agreements took 40 s).
 type Catalog struct {
-	Sellers     []CatalogSeller     `yaml:"sellers"`
-	Buyers      []CatalogBuyer      `yaml:"buyers"`
-	Products    []CatalogProduct    `yaml:"products"`
-	Agreements  []CatalogAgreement  `yaml:"agreements"`
-	Workloads   []CatalogWorkload   `yaml:"workloads"`
-	Credentials []CatalogCredential `yaml:"credentials"`
-	Tokens      []CatalogToken      `yaml:"tokens"`
-	Compat      Compat              `yaml:"compat"`
+	Sellers     []Seller     `json:"sellers,omitempty"`
+	Buyers      []Buyer      `json:"buyers,omitempty"`
+	Products    []Product    `json:"products,omitempty"`
+	Agreements  []Agreement  `json:"agreements,omitempty"`
+	Workloads   []Workload   `json:"workloads,omitempty"`
+	Credentials []Credential `json:"credentials,omitempty"`
+	Tokens      []Token      `json:"tokens,omitempty"`
+	Compat      *Compat      `json:"compat,omitempty" doc:"Absent: as it was applied before."`
 
 	source []byte
 }
 
-// CatalogSeller is an account that lists products.
-type CatalogSeller struct {
-	Account metering.AccountID `yaml:"account"`
-	Name    string             `yaml:"name"`
+// Seller is an account that lists products.
+type Seller struct {
+	Account metering.AccountID `json:"account" required:"false" doc:"The account's id: twelve digits." example:"210987654321"`
+	Name    string             `json:"name,omitempty" doc:"What people call it."`
 }
 
-// CatalogBuyer is an account that buys them.
-type CatalogBuyer struct {
-	Account metering.AccountID `yaml:"account"`
-	Name    string             `yaml:"name"`
-	Status  string             `yaml:"status"` // active (default) | suspended
+// Buyer is an account that buys them.
+type Buyer struct {
+	Account metering.AccountID `json:"account" required:"false" doc:"The account's id: twelve digits." example:"111122223333"`
+	Name    string             `json:"name,omitempty" doc:"What people call it."`
+	Status  string             `json:"status,omitempty" enum:"active,suspended" doc:"Default active. A suspended buyer's usage is not accepted."`
 }
 
-// CatalogProduct is a product.
-type CatalogProduct struct {
-	Code           metering.ProductCode `yaml:"code"`
-	Title          string               `yaml:"title"`
-	Seller         metering.AccountID   `yaml:"seller"`
-	Type           metering.ProductType `yaml:"type"`      // saas | ami | container | agent
-	Pricing        metering.Pricing     `yaml:"pricing"`   // usage (default) | hourly | monthly | free | byol
-	Metering       metering.Generation  `yaml:"metering"`  // license (default) | legacy; saas only
-	Published      *bool                `yaml:"published"` // default true
-	FulfillmentURL string               `yaml:"fulfillment_url"`
-	Dimensions     []CatalogDimension   `yaml:"dimensions"`
+// Product is what a seller lists.
+type Product struct {
+	Code           metering.ProductCode `json:"code" required:"false" doc:"The product code, as calls name it." example:"acme-scanner"`
+	Title          string               `json:"title,omitempty" doc:"What buyers read."`
+	Seller         metering.AccountID   `json:"seller" required:"false" doc:"The seller's account." example:"210987654321"`
+	Type           metering.ProductType `json:"type" required:"false" enum:"saas,ami,container,agent" doc:"Decides which operations meter it."`
+	Pricing        metering.Pricing     `json:"pricing,omitempty" enum:"usage,hourly,monthly,free,byol" doc:"Default usage."`
+	Metering       metering.Generation  `json:"metering,omitempty" enum:"license,legacy" doc:"How buyers are named; for saas only. Default license."`
+	Published      *bool                `json:"published,omitempty" doc:"Default true. What is not published can be tried by its seller alone."`
+	FulfillmentURL string               `json:"fulfillment_url,omitempty" doc:"Where a buyer's browser brings a registration token."`
+	Dimensions     []Dimension          `json:"dimensions,omitempty" doc:"What it is metered in."`
 }
 
-// CatalogDimension is a unit that a product is metered in.
-type CatalogDimension struct {
-	Name  string `yaml:"name"`
-	Unit  string `yaml:"unit"`
-	Price string `yaml:"price"`
+// Dimension is a unit that a product is metered in.
+type Dimension struct {
+	Name  string `json:"name" required:"false" doc:"Its name on the wire; case counts." example:"scans"`
+	Unit  string `json:"unit,omitempty" doc:"What is counted." example:"Scans"`
+	Price string `json:"price,omitempty" doc:"Of one unit: a decimal, as a text." example:"0.05"`
 }
 
-// CatalogAgreement is a purchase.
-type CatalogAgreement struct {
-	ID                 metering.AgreementID     `yaml:"id"`
-	Product            metering.ProductCode     `yaml:"product"`
-	Buyer              metering.AccountID       `yaml:"buyer"`
-	LicenseARN         string                   `yaml:"license_arn"`         // made when absent
-	CustomerIdentifier metering.CustomerID      `yaml:"customer_identifier"` // legacy only; made when absent
-	Status             metering.AgreementStatus `yaml:"status"`              // pending | active (default) | ending | ended
-	Start              string                   `yaml:"start"`               // a time; default: when first applied
-	End                string                   `yaml:"end"`                 // a time, for ending and ended
-	Entitlements       []CatalogEntitlement     `yaml:"entitlements"`
+// Agreement is a purchase.
+type Agreement struct {
+	ID                 metering.AgreementID     `json:"id" required:"false" doc:"Its name." example:"agmt-0001"`
+	Product            metering.ProductCode     `json:"product" required:"false" doc:"The product's code."`
+	Buyer              metering.AccountID       `json:"buyer" required:"false" doc:"The buyer's account."`
+	LicenseARN         string                   `json:"license_arn,omitempty" doc:"Made when absent."`
+	CustomerIdentifier metering.CustomerID      `json:"customer_identifier,omitempty" doc:"Of products metered the legacy way; made when absent."`
+	Status             metering.AgreementStatus `json:"status,omitempty" enum:"pending,active,suspended,ending,ended" doc:"Default active."`
+	Start              string                   `json:"start,omitempty" doc:"RFC 3339, or a duration from the service's clock, such as -720h. Default: when it is first applied."`
+	End                string                   `json:"end,omitempty" doc:"The same, of agreements that are ending (when winding down began) or ended."`
+	Entitlements       []Entitlement            `json:"entitlements,omitempty" doc:"What a contract grants."`
 }
 
-// CatalogEntitlement is what a contract grants; one of the values is given. The
+// Entitlement is what a contract grants; one of the values is given. The YAML
 // library would cut an integer of 5.5 to 5: Apply looks at what it is.
-type CatalogEntitlement struct {
-	Dimension string   `yaml:"dimension"`
-	Integer   any      `yaml:"integer"`
-	Double    *float64 `yaml:"double"`
-	Boolean   *bool    `yaml:"boolean"`
-	String    *string  `yaml:"string"`
-	Expires   string   `yaml:"expires"` // a time; default: with the agreement
+type Entitlement struct {
+	Dimension string   `json:"dimension" required:"false" doc:"The dimension it is for."`
+	Integer   any      `json:"integer,omitempty" doc:"A whole number of 32 bits."`
+	Double    *float64 `json:"double,omitempty"`
+	Boolean   *bool    `json:"boolean,omitempty"`
+	String    *string  `json:"string,omitempty"`
+	Expires   string   `json:"expires,omitempty" doc:"RFC 3339, or a duration from the service's clock. Default: with the agreement."`
 }
 
-// CatalogWorkload is a running instance, task, pod or runtime.
-type CatalogWorkload struct {
-	ID        string             `yaml:"id"`
-	Platform  metering.Platform  `yaml:"platform"` // ec2 | ecs | eks | agentcore
-	Account   metering.AccountID `yaml:"account"`
-	Region    string             `yaml:"region"`
-	Heartbeat string             `yaml:"heartbeat"` // a duration opts in
+// Workload is a running instance, task, pod or runtime.
+type Workload struct {
+	ID        string             `json:"id" required:"false" doc:"Its id, as the platform names it." example:"i-0abc"`
+	Platform  metering.Platform  `json:"platform" required:"false" enum:"ec2,ecs,eks,agentcore"`
+	Account   metering.AccountID `json:"account" required:"false" doc:"The buyer's account that it runs in."`
+	Region    string             `json:"region" required:"false" example:"us-east-1"`
+	Heartbeat string             `json:"heartbeat,omitempty" doc:"A duration such as 5m: how long it may stay silent before its registrations count as stopped." example:"5m"`
 }
 
-// CatalogCredential is an access key. With a workload it stands for that
-// workload's role session.
-type CatalogCredential struct {
-	AccessKeyID     string             `yaml:"access_key_id"`
-	SecretAccessKey string             `yaml:"secret_access_key"`
-	Account         metering.AccountID `yaml:"account"`
-	Workload        string             `yaml:"workload"`
+// Credential is an access key. With a workload it stands for that workload's
+// role session.
+type Credential struct {
+	AccessKeyID     string             `json:"access_key_id" required:"false" doc:"16 to 128 capitals and digits." example:"AKIAMETERDSELLER0001"`
+	SecretAccessKey string             `json:"secret_access_key,omitempty" doc:"Absent: the one that the key has already. It is never shown again."`
+	Account         metering.AccountID `json:"account" required:"false" doc:"The account it belongs to."`
+	Workload        string             `json:"workload,omitempty" doc:"The workload it stands for."`
+	User            string             `json:"user,omitempty" doc:"The user of the account it stands for, if it stands for no workload. Default: one of its own."`
+	Status          string             `json:"status,omitempty" enum:"active,disabled" doc:"Default active. A principal has two active keys at the most."`
 }
 
-// CatalogToken is a registration token that is known beforehand.
-type CatalogToken struct {
-	Token     string               `yaml:"token"`
-	Agreement metering.AgreementID `yaml:"agreement"`
+// Token is a registration token that is known beforehand.
+type Token struct {
+	Token     string               `json:"token" required:"false"`
+	Agreement metering.AgreementID `json:"agreement" required:"false" doc:"The agreement it is for."`
 }
 
-// Compat are the settings for the points on which AWS contradicts itself.
+// Compat are the readings of AWS, where AWS contradicts itself.
 type Compat struct {
-	Repeat         string `yaml:"repeat"`          // success (default) | duplicate: R-1
-	MonthEnd       string `yaml:"month_end"`       // restrict (default) | extend: R-4
-	FinalHour      string `yaml:"final_hour"`      // ending (default) | ended: R-24
-	KeyAsResource  bool   `yaml:"key_as_resource"` // R-17
-	ErrorNamespace bool   `yaml:"error_namespace"` // R-21
+	Repeat         string `json:"repeat,omitempty" enum:"success,duplicate" doc:"What a record is answered that is held already by an equal one (R-1). Default success."`
+	MonthEnd       string `json:"month_end,omitempty" enum:"restrict,extend" doc:"How far the grace after a month's end reaches back (R-4). Default restrict."`
+	FinalHour      string `json:"final_hour,omitempty" enum:"ending,ended" doc:"When the final reporting hour begins (R-24). Default ending."`
+	KeyAsResource  bool   `json:"key_as_resource,omitempty" doc:"Lets a key without a workload call MeterUsage (R-17)."`
+	ErrorNamespace bool   `json:"error_namespace,omitempty" doc:"Writes __type with a namespace (R-21)."`
 }
-
-// Rulings is what the settings mean to the rules.
-func (c Compat) Rulings() metering.Rulings {
-	return metering.Rulings{
-		RepeatIsDuplicate:   c.Repeat == "duplicate",
-		MonthEndExtends:     c.MonthEnd == "extend",
-		FinalHourAfterEnded: c.FinalHour == "ended",
-		KeyAsResource:       c.KeyAsResource,
-	}
-}
-
-// CatalogError says what is wrong with a catalogue file, and shows where: each
-// problem with its line and column.
-type CatalogError struct{ problems []string }
-
-func (e *CatalogError) Error() string { return strings.Join(e.problems, "\n") }
 
 // ParseCatalog reads a catalogue file strictly: a key that is not of the format
 // is an error, and so is one that occurs twice. What the values mean to one
@@ -156,82 +141,7 @@ func ParseCatalog(source []byte) (*Catalog, error) {
 		return nil
 	})
 	if err != nil && !errors.Is(err, io.EOF) { // an empty file is an empty catalogue
-		return nil, &CatalogError{[]string{strings.TrimRight(yaml.FormatError(err, false, true), "\n")}}
+		return nil, &CatalogError{[]Problem{{Message: strings.TrimRight(yaml.FormatError(err, false, true), "\n")}}}
 	}
 	return c, nil
-}
-
-// calmly turns a panic into an error: goccy/go-yaml 1.19.2 panics on some input
-// that is no YAML (FuzzCatalog found "buyers: !0").
-func calmly(read func() error) (err error) {
-	defer func() {
-		if cause := recover(); cause != nil {
-			err = fmt.Errorf("this cannot be read as YAML: %v", cause)
-		}
-	}()
-	return read()
-}
-
-// problems collects what is wrong with a catalogue whose form is right.
-type problems struct {
-	source []byte
-	file   *ast.File // parsed when the first problem asks where it stands
-	found  []string
-}
-
-// maxProblems bounds how much is said at once.
-const maxProblems = 20
-
-// add notes a problem at a path such as agreements[0].product, with the place in
-// the file.
-func (p *problems) add(path, format string, args ...any) {
-	if len(p.found) > maxProblems {
-		return
-	}
-	message := path + ": " + fmt.Sprintf(format, args...)
-	if len(p.found) == maxProblems {
-		p.found = append(p.found, "and more")
-		return
-	}
-	if line, column, ok := p.position(path); ok {
-		message = fmt.Sprintf("[%d:%d] %s", line, column, message)
-	}
-	p.found = append(p.found, message)
-}
-
-// position finds a path in the file, or the nearest thing above it.
-func (p *problems) position(path string) (line, column int, ok bool) {
-	for path != "" {
-		err := calmly(func() error {
-			if p.file == nil {
-				var err error
-				if p.file, err = parser.ParseBytes(p.source, 0); err != nil {
-					return err
-				}
-			}
-			at, err := yaml.PathString("$." + path)
-			if err != nil {
-				return err
-			}
-			node, err := at.FilterFile(p.file)
-			if err != nil {
-				return err
-			}
-			start := node.GetToken().Position
-			line, column = start.Line, start.Column
-			return nil
-		})
-		if err == nil {
-			return line, column, true
-		}
-		path = path[:max(strings.LastIndexAny(path, ".["), 0)]
-	}
-	return 0, 0, false
-}
-
-func (p *problems) err() error {
-	if len(p.found) == 0 {
-		return nil
-	}
-	return &CatalogError{p.found}
 }

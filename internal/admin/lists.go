@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -11,73 +13,134 @@ import (
 	"github.com/meterd/meterd/internal/store"
 )
 
-// Records lists a product's records of the hours that overlap from and to, to
-// excluded, hours ascending; zero times are no bounds. Without a product it lists
-// those of every product, one product after the other.
-func (s *Service) Records(ctx context.Context, product metering.ProductCode, from, to time.Time, limit int, cursor string) (store.Page[metering.Record], error) {
-	q := store.RecordQuery{Product: product, From: minHour, To: maxHour, Limit: limit, Cursor: cursor}
-	if !from.IsZero() {
-		q.From = metering.HourOf(from)
+// RecordFilter picks records. What is zero does not narrow.
+type RecordFilter struct {
+	Product  metering.ProductCode
+	Buyer    metering.AccountID
+	From, To time.Time // the hours that overlap them, To excluded
+}
+
+// Records lists records that the bearer may see: hours ascending, of one product
+// after the other.
+func (s *Service) Records(ctx context.Context, f RecordFilter, limit int, cursor string) (store.Page[metering.Record], error) {
+	queries, err := s.recordQueries(ctx, f)
+	if err != nil {
+		return store.Page[metering.Record]{}, err
 	}
-	if !to.IsZero() {
-		q.To = metering.HourOf(to.Add(time.Hour - 1))
-	}
-	if product != "" {
-		if s.Store.Catalog().Product(product) == nil {
-			return store.Page[metering.Record]{}, fmt.Errorf("product %q: %w", product, ErrNotFound)
-		}
-		return s.Store.Records(ctx, q)
-	}
-	return across(names(s.Store.Catalog().All(store.KindProduct)), limit, cursor, func(name string, limit int, cursor string) (store.Page[metering.Record], error) {
-		q.Product, q.Limit, q.Cursor = metering.ProductCode(name), limit, cursor
+	return across(queries, limit, cursor, func(q store.RecordQuery, limit int, cursor string) (store.Page[metering.Record], error) {
+		q.Limit, q.Cursor = limit, cursor
 		return s.Store.Records(ctx, q)
 	})
 }
 
-// Refusals lists what a seller was answered 200 for and what does not count,
-// oldest first: the losses that a client which looks at the status code alone
-// never sees. Without a seller it lists those of every seller, one after the
-// other. Zero times are no bounds; to is excluded.
-func (s *Service) Refusals(ctx context.Context, seller metering.AccountID, from, to time.Time, limit int, cursor string) (store.Page[store.Refusal], error) {
-	q := store.RefusalQuery{Seller: seller, From: from, To: to, Limit: limit, Cursor: cursor}
-	if seller != "" {
-		if a := s.Store.Catalog().Account(seller); a == nil || !a.Seller {
-			return store.Page[store.Refusal]{}, fmt.Errorf("seller %q: %w", seller, ErrNotFound)
-		}
-		return s.Store.Refusals(ctx, q)
+// recordQueries are the store's queries that make up a filter's: one for each
+// product or, for one buyer, two, since a buyer's usage is reported by the seller
+// and by the buyer's own workloads.
+func (s *Service) recordQueries(ctx context.Context, f RecordFilter) (iter.Seq2[string, store.RecordQuery], error) {
+	q := store.RecordQuery{From: minHour, To: maxHour}
+	if !f.From.IsZero() {
+		q.From = metering.HourOf(f.From)
 	}
-	return across(names(s.Store.Catalog().All(store.KindAccount)), limit, cursor, func(name string, limit int, cursor string) (store.Page[store.Refusal], error) {
-		q.Seller, q.Limit, q.Cursor = metering.AccountID(name), limit, cursor
-		return s.Store.Refusals(ctx, q)
-	})
+	if !f.To.IsZero() {
+		q.To = metering.HourOf(f.To.Add(time.Hour - 1))
+	}
+	known := s.Store.Catalog()
+	if f.Product != "" && !s.seesProduct(bearerOf(ctx), f.Product) {
+		return nil, fmt.Errorf("product %q: %w", f.Product, ErrNotFound)
+	}
+	if f.Buyer != "" {
+		if b := known.Account(f.Buyer); b == nil || !b.Buyer {
+			return nil, fmt.Errorf("buyer %q: %w", f.Buyer, ErrNotFound)
+		}
+	}
+	one := func(p *metering.Product, yield func(string, store.RecordQuery) bool) bool {
+		q := q
+		q.Product, q.Buyer = p.Code, f.Buyer
+		if f.Buyer == "" {
+			return yield(string(p.Code), q)
+		}
+		q.Account = p.Seller
+		if !yield(string(p.Code)+" seller", q) {
+			return false
+		}
+		q.Account = f.Buyer
+		return f.Buyer == p.Seller || yield(string(p.Code)+" self", q) // of "seller", this comes after
+	}
+	return func(yield func(string, store.RecordQuery) bool) {
+		if f.Product != "" {
+			one(known.Product(f.Product), yield)
+			return
+		}
+		for e := range known.All(store.KindProduct) {
+			p := (*metering.Product)(e.(*store.Product))
+			if bearerOf(ctx).sees(p.Seller) && !one(p, yield) {
+				return
+			}
+		}
+	}, nil
 }
 
-// No hour that a record can be of lies outside these.
-const (
-	minHour = metering.Hour(-1 << 31)
-	maxHour = metering.Hour(1<<31 - 1)
-)
+// RefusalFilter picks refusals. What is zero does not narrow.
+type RefusalFilter struct {
+	Seller   metering.AccountID
+	From, To time.Time // To excluded
+}
 
-func names(entries iter.Seq[store.Entry]) iter.Seq[string] {
-	return func(yield func(string) bool) {
-		for e := range entries {
-			if !yield(e.Ref().Name) {
+// Refusals lists what was refused and what was answered 200 and does not count,
+// oldest first, of one seller after the other: the losses that a client which
+// looks at the status code alone never sees. Refusals that are about no seller's
+// product are listed under the account that called. A seller sees its own.
+func (s *Service) Refusals(ctx context.Context, f RefusalFilter, limit int, cursor string) (store.Page[store.Refusal], error) {
+	if b := bearerOf(ctx); b.Role == store.RoleSeller {
+		if f.Seller != "" && !b.sees(f.Seller) {
+			return store.Page[store.Refusal]{}, fmt.Errorf("seller %q: %w", f.Seller, ErrNotFound)
+		}
+		f.Seller = b.Account
+	}
+	callers := s.callers()
+	if f.Seller != "" {
+		if !slices.Contains(callers, f.Seller) {
+			return store.Page[store.Refusal]{}, fmt.Errorf("account %q: %w", f.Seller, ErrNotFound)
+		}
+		callers = []metering.AccountID{f.Seller}
+	}
+	accounts := func(yield func(string, store.RefusalQuery) bool) {
+		for _, a := range callers {
+			if !yield(string(a), store.RefusalQuery{Seller: a, From: f.From, To: f.To}) {
 				return
 			}
 		}
 	}
+	return across(accounts, limit, cursor, func(q store.RefusalQuery, limit int, cursor string) (store.Page[store.Refusal], error) {
+		q.Limit, q.Cursor = limit, cursor
+		return s.Store.Refusals(ctx, q)
+	})
 }
 
-// across makes one list of several, one for each name in ascending order. Its
-// cursor is a name and the cursor of that name's list; no name has a tilde.
-func across[T any](names iter.Seq[string], limit int, cursor string, list func(name string, limit int, cursor string) (store.Page[T], error)) (store.Page[T], error) {
+// callers are the accounts that can have refusals: those of the catalogue and
+// those of its keys, in order.
+func (s *Service) callers() []metering.AccountID {
+	known := s.Store.Catalog()
+	all := make(map[metering.AccountID]bool)
+	for e := range known.All(store.KindAccount) {
+		all[e.(*store.Account).ID] = true
+	}
+	for e := range known.All(store.KindCredential) {
+		all[e.(*store.Credential).Account] = true
+	}
+	return slices.Sorted(maps.Keys(all))
+}
+
+// across makes one list of several, one for each name; names ascend. Its cursor
+// is a name and the cursor of that name's list; no name has a tilde.
+func across[Q, T any](lists iter.Seq2[string, Q], limit int, cursor string, list func(q Q, limit int, cursor string) (store.Page[T], error)) (store.Page[T], error) {
 	if limit == 0 {
 		limit = store.MaxPage
 	}
 	at, inner, _ := strings.Cut(cursor, "~")
 	known := cursor == ""
 	var all store.Page[T]
-	for name := range names {
+	for name, q := range lists {
 		if name < at {
 			continue
 		}
@@ -92,7 +155,7 @@ func across[T any](names iter.Seq[string], limit int, cursor string, list func(n
 			all.Next = name + "~"
 			return all, nil
 		}
-		page, err := list(name, limit-len(all.Items), from)
+		page, err := list(q, limit-len(all.Items), from)
 		if err != nil {
 			return store.Page[T]{}, err
 		}
@@ -106,4 +169,30 @@ func across[T any](names iter.Seq[string], limit int, cursor string, list func(n
 		return store.Page[T]{}, store.ErrCursor
 	}
 	return all, nil
+}
+
+// entries lists catalogue entries of a kind that keep accepts, by name. The
+// cursor is the last name listed.
+func entries[E store.Entry, T any](known *store.Catalog, kind store.Kind, limit int, cursor string, keep func(E) bool, show func(E) (T, error)) (store.Page[T], error) {
+	page := store.Page[T]{Items: []T{}}
+	for {
+		some := known.Page(kind, cursor, store.MaxPage)
+		for _, e := range some {
+			if e := e.(E); keep(e) {
+				if len(page.Items) == limit {
+					page.Next = cursor
+					return page, nil
+				}
+				shown, err := show(e)
+				if err != nil {
+					return page, err
+				}
+				page.Items = append(page.Items, shown)
+			}
+			cursor = e.Ref().Name
+		}
+		if len(some) < store.MaxPage {
+			return page, nil
+		}
+	}
 }

@@ -8,14 +8,11 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/rsa"
-	"crypto/sha256"
 	"crypto/x509"
-	"encoding/base64"
 	"encoding/pem"
-	"errors"
 	"fmt"
+	"io"
 	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/meterd/meterd/internal/clock"
@@ -23,24 +20,25 @@ import (
 	"github.com/meterd/meterd/internal/store"
 )
 
-// ErrNotFound says that there is nothing of the name that was asked for.
-var ErrNotFound = errors.New("not found")
-
 // Service is what an operator can do. Its fields are set before it is first
 // used.
 type Service struct {
 	Store store.Store
 	Clock *clock.Clock
-	NewID func() metering.ID
-	Token store.Secret // the bearer token of the API
+	Token store.Secret // opens the API as the operator; "" opens nothing
 	Log   *slog.Logger
-
+	// Production refuses short secrets in catalogues; the clock is the true one
+	// and cannot be moved.
+	Production bool
 	// SetFault and Faults reach the API's fault injection; nil where there is
 	// none.
 	SetFault func(Fault) error
 	Faults   func() []Fault
-
-	rotating sync.Mutex // a key's next version is made once
+	// LastUsed says when a request was last signed with a key; nil knows nothing.
+	LastUsed func(keyID string) (time.Time, bool)
+	// Backup writes a backup of the store as it is; nil where the store has tools
+	// of its own for that.
+	Backup func(ctx context.Context, w io.Writer) error
 }
 
 // Fault makes the next calls of an operation fail on purpose.
@@ -80,10 +78,6 @@ func (s *Service) AdvanceClock(d time.Duration) error {
 	return nil
 }
 
-// operator is who the history names for changes through this door. It has one
-// token, and so one name.
-const operator = "operator"
-
 // newSigningKey makes a version of a product's key.
 func newSigningKey(product metering.ProductCode, version int32, now time.Time) (*store.SigningKey, error) {
 	private, err := rsa.GenerateKey(rand.Reader, keyBits)
@@ -99,24 +93,31 @@ func newSigningKey(product metering.ProductCode, version int32, now time.Time) (
 
 // RotateKey makes the next version of a product's key and lets the one before
 // expire now. Containers that ask for the old version go on getting signatures,
-// with the time of the rotation.
-func (s *Service) RotateKey(ctx context.Context, product metering.ProductCode) (*metering.SigningKey, error) {
-	s.rotating.Lock()
-	defer s.rotating.Unlock()
-	keys := s.Store.Catalog().SigningKeys(product)
-	if len(keys) == 0 {
-		return nil, fmt.Errorf("signing key of product %q: %w: only container products have one", product, ErrNotFound)
-	}
-	now := s.Clock.Now()
-	last := keys[len(keys)-1]
-	next, err := newSigningKey(product, last.Version+1, now)
+// with the time of the rotation. A request of the same idempotency key
+// finds the version it made.
+func (s *Service) RotateKey(ctx context.Context, product metering.ProductCode, key string) (*metering.SigningKey, error) {
+	ref, _, err := s.once(ctx, key, product, func(known *store.Catalog, now time.Time) (edit, store.Ref, error) {
+		keys := known.SigningKeys(product)
+		if len(keys) == 0 {
+			return edit{}, store.Ref{}, fmt.Errorf("signing key of product %q: %w: only container products have one", product, ErrNotFound)
+		}
+		last := keys[len(keys)-1]
+		next, err := newSigningKey(product, last.Version+1, now)
+		if err != nil {
+			return edit{}, store.Ref{}, err
+		}
+		expired := store.SigningKey(*last)
+		expired.Expires = now
+		return edit{put: []store.Entry{&expired, next}}, next.Ref(), nil
+	})
 	if err != nil {
 		return nil, err
 	}
-	expired := store.SigningKey(*last)
-	expired.Expires = now
-	_, err = s.Store.Put(ctx, store.Change{By: operator, At: now, Entries: []store.Entry{&expired, next}})
-	return (*metering.SigningKey)(next), err
+	made, ok := s.Store.Catalog().Get(ref).(*store.SigningKey)
+	if !ok {
+		return nil, fmt.Errorf("signing key %s: %w", ref.Name, ErrNotFound)
+	}
+	return (*metering.SigningKey)(made), nil
 }
 
 // PublicKey is a version of a product's key as PEM, to be built into an image.
@@ -134,24 +135,6 @@ func (s *Service) PublicKey(product metering.ProductCode, version int32) ([]byte
 		return nil, fmt.Errorf("signing key of product %s, version %d: %w", product, version, err)
 	}
 	return pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}), nil
-}
-
-// IssueToken issues a registration token for an agreement: what the buyer's
-// browser would bring to the seller's page. It is shown once; only its hash is
-// kept.
-func (s *Service) IssueToken(ctx context.Context, agreement metering.AgreementID) (token string, expires time.Time, err error) {
-	if s.Store.Catalog().Agreement(agreement) == nil {
-		return "", time.Time{}, fmt.Errorf("agreement %q: %w", agreement, ErrNotFound)
-	}
-	var b [32]byte
-	rand.Read(b[:])
-	// Sellers' code decodes the token's form once more than it should: it must
-	// survive that.
-	token = base64.RawURLEncoding.EncodeToString(b[:])
-	now := s.Clock.Now()
-	entry := &store.RegistrationToken{Hash: sha256.Sum256([]byte(token)), Agreement: agreement, Issued: now}
-	_, err = s.Store.Put(ctx, store.Change{By: operator, At: now, Entries: []store.Entry{entry}})
-	return token, now.Add(metering.TokenLifetime), err
 }
 
 // StopRegistration stops metering a registered workload now. One that had
