@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -35,28 +36,17 @@ func (s *Store) Append(ctx context.Context, c store.Call) (store.Outcome, error)
 	return r.outcome, nil
 }
 
-// Put writes catalogue entries.
-func (s *Store) Put(ctx context.Context, c store.Change) (int64, error) {
-	if err := ctx.Err(); err != nil {
-		return 0, err
-	}
-	r, err := newChange(ctx, c)
-	if err != nil {
-		return 0, err
-	}
-	if err := s.commit(r); err != nil {
-		return 0, err
-	}
-	return r.revision, nil
-}
-
 // commit hands a request to the committer and waits for it to be settled.
 func (s *Store) commit(r *request) error {
 	if err := s.Err(); err != nil {
 		return err
 	}
+	to := s.calls
+	if r.batch != nil {
+		to = s.batches
+	}
 	select {
-	case s.calls <- r:
+	case to <- r:
 	case <-r.ctx.Done():
 		return r.ctx.Err()
 	case <-s.closing:
@@ -83,8 +73,6 @@ func unknown(cause error) error { return fmt.Errorf("%w: %w", store.ErrUnknown, 
 type group struct {
 	batch    *pebble.Batch // nil: nothing to write
 	requests []*request
-	entries  []store.Entry // of the catalogue, changed
-	revision int64
 	synced   chan struct{} // closed when the group, and every one before, is durable
 }
 
@@ -97,8 +85,7 @@ type committer struct {
 	sets    []row             // what the call at hand writes
 	scratch []byte
 
-	days     []int32 // that tokens are filed under, newest first
-	revision int64   // of the catalogue, given out
+	days []int32 // that tokens are filed under, newest first
 }
 
 type undo struct {
@@ -121,6 +108,8 @@ func (c *committer) run() {
 		select {
 		case first := <-c.s.calls:
 			c.commit(c.gather(first))
+		case r := <-c.s.batches:
+			c.alone(r)
 		case <-c.s.closing:
 			close(c.groups)
 			<-synced
@@ -148,22 +137,32 @@ func (c *committer) commit(g *group) {
 	batch := c.s.db.NewBatch()
 	for _, r := range g.requests {
 		c.undo, c.sets = c.undo[:0], c.sets[:0]
-		before, entries := c.revision, len(g.entries)
-		if r.change != nil {
-			r.err = c.decideChange(g, r)
-		} else {
-			r.err = c.decide(r)
-		}
+		r.err = c.decide(r)
 		if r.err == nil {
 			r.err = write(batch, c.sets)
 		}
 		if r.err != nil {
 			c.drop()
-			c.revision, g.entries = before, g.entries[:entries]
 		}
 	}
 	clear(c.overlay)
-	g.revision = c.revision
+	c.send(g, batch)
+}
+
+// alone commits a batch as a group of its own: there is nothing to decide, and
+// what it deletes no other call of its group can have asked for.
+func (c *committer) alone(r *request) {
+	g := &group{requests: []*request{r}, synced: make(chan struct{})}
+	if r.err = r.ctx.Err(); r.err != nil {
+		c.groups <- g
+		return
+	}
+	c.days = slices.DeleteFunc(c.days, func(day int32) bool { return day < r.forget })
+	c.send(g, r.batch)
+}
+
+// send gives a group to Pebble and to those that wait for its sync.
+func (c *committer) send(g *group, batch *pebble.Batch) {
 	if !batch.Empty() {
 		g.batch = batch
 		c.s.latest.Store(g) // before readers can see what it writes
@@ -219,14 +218,11 @@ func (s *Store) answer(g *group) {
 		}
 		return
 	}
-	if len(g.entries) > 0 {
-		s.catalog.Set(g.revision, g.entries...)
-	}
 	close(g.synced)
 	for _, r := range g.requests {
 		close(r.done)
 	}
-	g.batch, g.requests, g.entries = nil, nil, nil // Store.latest may hold the group for long
+	g.batch, g.requests = nil, nil // Store.latest may hold the group for long
 }
 
 // get returns the fields of a key's value as the call at hand has to see it.

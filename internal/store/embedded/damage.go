@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/meterd/meterd/internal/envelope"
 )
 
 // brief is an error of Pebble's in one line. Where data is damaged, the lines
@@ -25,6 +27,8 @@ func (b brief) Unwrap() error { return b.error }
 func openError(dir string, err error) error {
 	const restore = "restore the directory from a backup, or start with an empty one"
 	switch {
+	case errors.Is(err, envelope.ErrKey):
+		return fmt.Errorf("embedded: the secrets in %s cannot be opened: start with the key file that they were sealed under (%w)", dir, err)
 	case errors.Is(err, ErrDamaged): // what was read last knows best
 		return fmt.Errorf("%w; %s cannot be used: %s", err, dir, restore)
 	case errors.Is(err, pebble.ErrDBNotPristine):

@@ -1,7 +1,6 @@
 package embedded
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -35,6 +34,9 @@ func (c *committer) decide(r *request) error {
 		}
 	}
 	if err := c.admit(call.Admission); err != nil {
+		return err
+	}
+	if err := c.redeem(call); err != nil {
 		return err
 	}
 	if err := c.register(call, out); err != nil {
@@ -135,6 +137,37 @@ func (c *committer) admit(a *store.Admission) error {
 	return c.put(key, func(*encoder) {})
 }
 
+func redemptionKey(token [32]byte) string {
+	return string(append([]byte{familyRedemption}, token[:]...))
+}
+
+// redeem writes down that the calling account has resolved a registration token.
+// Calls may come out of order: the last one is the one of the latest time.
+func (c *committer) redeem(call *store.Call) error {
+	if call.Redemption == nil {
+		return nil
+	}
+	key := redemptionKey(call.Redemption.Token)
+	fields, again, err := c.get(key)
+	if err != nil {
+		return err
+	}
+	r := store.Redeemed{Account: call.Account, First: call.At}
+	if again {
+		if r, err = decodeRedeemed(key, fields); err != nil {
+			return err
+		}
+		if r.Account != call.Account {
+			return fmt.Errorf("embedded: a registration token of account %s in a call of account %s", r.Account, call.Account)
+		}
+	}
+	if !again || !call.At.Before(r.Last) {
+		r.Last, r.KeyID = call.At, call.Redemption.KeyID
+	}
+	r.Count++
+	return c.put(key, func(e *encoder) { encodeRedeemed(e, &r) })
+}
+
 // rest writes what After has added.
 func (c *committer) rest(call *store.Call, out *store.Outcome, rest *store.Rest) error {
 	if rest.Bind != nil {
@@ -166,8 +199,11 @@ func (c *committer) rest(call *store.Call, out *store.Outcome, rest *store.Rest)
 	}
 	for i := range rest.Refusals {
 		r := &rest.Refusals[i]
-		if r.Seller != call.Account {
-			return fmt.Errorf("embedded: a refusal of seller %s in a call of account %s", r.Seller, call.Account)
+		if r.Account != call.Account {
+			return fmt.Errorf("embedded: a refusal of account %s in a call of account %s", r.Account, call.Account)
+		}
+		if err := checkText(string(r.Seller)); err != nil {
+			return err
 		}
 		key := stampKey(appendText([]byte{familyRefusal}, string(r.Seller)), r.Time, r.ID)
 		if err := c.put(key, func(e *encoder) { encodeRefusal(e, r) }); err != nil {
@@ -180,48 +216,4 @@ func (c *committer) rest(call *store.Call, out *store.Outcome, rest *store.Rest)
 // stampKey ends the key of something that happened: its time and its id.
 func stampKey(prefix []byte, t time.Time, id metering.ID) string {
 	return string(append(appendTime(prefix, t), id[:]...))
-}
-
-func entryKey(ref store.Ref) string {
-	b := appendText([]byte{familyEntry}, string(ref.Kind))
-	return string(appendText(b, ref.Name))
-}
-
-func historyPrefix(ref store.Ref) []byte {
-	return appendText(appendText([]byte{familyHistory}, string(ref.Kind)), ref.Name)
-}
-
-// decideChange settles what a change of the catalogue writes.
-func (c *committer) decideChange(g *group, r *request) error {
-	if err := r.ctx.Err(); err != nil {
-		return err
-	}
-	for i, e := range r.change.entries {
-		ref, now := e.Ref(), r.change.encoded[i]
-		key := entryKey(ref)
-		fields, ok, err := c.get(key)
-		if err != nil {
-			return err
-		}
-		if ok {
-			was, err := decodeVersion(key, fields)
-			if err != nil {
-				return err
-			}
-			if was.entry == now {
-				continue
-			}
-		}
-		c.revision++
-		v := version{number: c.revision, by: r.change.by, at: r.change.at, entry: now}
-		old := string(binary.BigEndian.AppendUint64(historyPrefix(ref), uint64(v.number)))
-		for _, key := range []string{key, old} {
-			if err := c.put(key, func(e *encoder) { encodeVersion(e, &v) }); err != nil {
-				return err
-			}
-		}
-		g.entries = append(g.entries, e)
-	}
-	r.revision = c.revision
-	return nil
 }

@@ -40,6 +40,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/meterd/meterd/internal/envelope"
 	"github.com/meterd/meterd/internal/store"
 )
 
@@ -50,6 +51,8 @@ type Options struct {
 	Dir string
 	// FS is the file system; nil is the real one, or memory without a directory.
 	FS vfs.FS
+	// Keys seal the secrets of the catalogue; nil leaves them plain.
+	Keys *envelope.Keys
 	// Logger hears of errors; nil is none.
 	Logger *slog.Logger
 }
@@ -59,6 +62,9 @@ var (
 	ErrLocked = errors.New("embedded: the data directory is held by another process")
 	// ErrDamaged says that what is stored is not what was written.
 	ErrDamaged = errors.New("embedded: the data is damaged")
+	// ErrOldFormat says that a meterd from before the first release wrote the
+	// directory.
+	ErrOldFormat = errors.New("embedded: the data directory was written by a meterd from before its first release")
 	// ErrNewerFormat says that a later meterd wrote the directory.
 	ErrNewerFormat = errors.New("embedded: the data directory was written by a later meterd")
 )
@@ -70,7 +76,12 @@ type Store struct {
 	fence   *fence
 	catalog *store.Catalog
 
+	keys *envelope.Keys
+	// puts has the change of the catalogue that is on its way: one at a time.
+	puts chan struct{}
+
 	calls   chan *request // unbuffered: what was received was taken
+	batches chan *request // the same, of what is written as it is
 	closing chan struct{}
 	done    chan struct{} // closed when committer and syncer have ended
 	// latest is the last group that was given to Pebble, durable or not.
@@ -95,6 +106,10 @@ func (s *Store) Err() error { return s.fence.err() }
 // locked until the process ends, since its engine may still be inside a write.
 func (s *Store) Close() error {
 	s.closeOnce.Do(func() {
+		select {
+		case s.puts <- struct{}{}: // no change is on its way, and none will be
+		case <-s.fence.failed:
+		}
 		close(s.closing)
 		select {
 		case <-s.done:

@@ -19,7 +19,7 @@ import (
 const (
 	formatFile    = "FORMAT"
 	formatName    = "meterd "
-	formatVersion = 1
+	formatVersion = 2
 )
 
 // readFormat reports whether the directory is still to be made.
@@ -50,6 +50,8 @@ func readFormat(disk vfs.FS, dir string) (fresh bool, err error) {
 	switch {
 	case !ours || !ended || err != nil || version < 1:
 		return false, fmt.Errorf("%w: %s/%s reads %q; restore the directory from a backup", ErrDamaged, dir, formatFile, text)
+	case version < formatVersion:
+		return false, fmt.Errorf("%w: %s has format %d and this meterd reads format %d; nothing was ever released with it: start with an empty directory", ErrOldFormat, dir, version, formatVersion)
 	case version > formatVersion:
 		return false, fmt.Errorf("%w: %s has format %d and this meterd knows up to %d; upgrade meterd", ErrNewerFormat, dir, version, formatVersion)
 	}

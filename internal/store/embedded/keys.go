@@ -20,8 +20,12 @@ import (
 //	e account time id                                    an event
 //	o account operation time id                          an event, by operation
 //	s seller time id                                     a refusal
+//	d token                                              who has redeemed a registration token, by its hash
 //	c kind name                                          a catalogue entry as it is
 //	h kind name revision                                 a catalogue entry as it was
+//	n                                                    the catalogue's revision
+//	x part                                               a large change of the catalogue, on its way
+//	y                                                    says that x is whole and holds
 //
 // The hour leads a record's key so that appends land among the newest keys: with
 // 20 million records stored, a key led by product and customer was measured at
@@ -37,8 +41,12 @@ const (
 	familyEvent        = 'e'
 	familyByOperation  = 'o'
 	familyRefusal      = 's'
+	familyRedemption   = 'd'
 	familyEntry        = 'c'
 	familyHistory      = 'h'
+	familyRevision     = 'n'
+	familyPart         = 'x'
+	familyWhole        = 'y'
 )
 
 // errKey says that a key is not of the form its family has.

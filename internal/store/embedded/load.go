@@ -8,6 +8,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 
+	"github.com/meterd/meterd/internal/envelope"
 	"github.com/meterd/meterd/internal/store"
 )
 
@@ -17,27 +18,54 @@ import (
 func (s *Store) load() (*committer, error) {
 	c := &committer{s: s, groups: make(chan *group, depth), overlay: make(map[string][]byte)}
 	var entries []store.Entry
-	err := s.each([]byte{familyEntry}, func(key, fields string) error {
+	revision, err := s.revision()
+	if err != nil {
+		return nil, err
+	}
+	err = s.each([]byte{familyEntry}, func(key, fields string) error {
 		k := keyReader{rest: key[1:]}
 		kind := store.Kind(k.text())
 		v, err := decodeVersion(key, fields)
 		if err != nil {
 			return err
 		}
-		e, err := store.DecodeEntry(kind, []byte(v.entry))
+		e, _, err := s.decodeEntry(key, kind, v.entry)
 		if err != nil {
-			return damaged(key, err)
+			return err
 		}
 		entries = append(entries, e)
-		c.revision = max(c.revision, v.number)
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	s.catalog.Set(c.revision, entries...)
+	s.catalog.Set(revision, entries, nil)
 	c.days, err = s.tokenDays()
 	return c, err
+}
+
+// revision is the highest that was ever given.
+func (s *Store) revision() (int64, error) {
+	key := string(rune(familyRevision))
+	fields, ok, err := s.lookup(key, []byte(key))
+	if err != nil || !ok {
+		return 0, err
+	}
+	d := decoder{rest: fields}
+	n := d.int()
+	if err := d.end(); err != nil {
+		return 0, damaged(key, err)
+	}
+	return n, nil
+}
+
+// decodeEntry opens an entry. That the key is missing is no damage.
+func (s *Store) decodeEntry(key string, kind store.Kind, text string) (e store.Entry, current bool, err error) {
+	e, current, err = store.DecodeEntry(kind, []byte(text), s.keys)
+	if err != nil && !errors.Is(err, envelope.ErrKey) {
+		err = damaged(key, err)
+	}
+	return e, current, err
 }
 
 // each goes through all keys with a prefix.
@@ -103,6 +131,8 @@ func (s *Store) History(ctx context.Context, ref store.Ref) ([]store.Revision, e
 		return nil, err
 	}
 	defer end()
+	// A change that is being written is not shown before the catalogue has it.
+	latest := s.catalog.Revision()
 	var all []store.Revision
 	prefix := historyPrefix(ref)
 	err = s.each(prefix, func(key, fields string) error {
@@ -113,15 +143,20 @@ func (s *Store) History(ctx context.Context, ref store.Ref) ([]store.Revision, e
 		if int64(binary.BigEndian.Uint64([]byte(key[len(prefix):]))) != v.number {
 			return damaged(key, errKey)
 		}
-		e, err := store.DecodeEntry(ref.Kind, []byte(v.entry))
-		if err != nil {
-			return damaged(key, err)
+		if v.number > latest {
+			return nil
 		}
-		all = append(all, store.Revision{Number: v.number, By: v.by, At: v.at, Entry: e})
+		r := store.Revision{Number: v.number, By: v.by, At: v.at}
+		if v.entry != "" {
+			if r.Entry, _, err = s.decodeEntry(key, ref.Kind, v.entry); err != nil {
+				return err
+			}
+		}
+		all = append(all, r)
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	return all, s.settle(ctx)
+	return all, ctx.Err()
 }

@@ -17,7 +17,8 @@ import (
 const inMemory = "/meterd"
 
 // Open opens the store of a directory, and makes it if there is none. Its errors
-// wrap [ErrLocked], [ErrDamaged] or [ErrNewerFormat] where one fits.
+// wrap [ErrLocked], [ErrDamaged], [ErrOldFormat], [ErrNewerFormat] or [envelope.ErrKey]
+// where one fits.
 func Open(o Options) (*Store, error) {
 	log := o.Logger
 	if log == nil {
@@ -36,7 +37,10 @@ func Open(o Options) (*Store, error) {
 	s := &Store{
 		fence:   newFence(disk, log),
 		catalog: store.NewCatalog(),
+		keys:    o.Keys,
+		puts:    make(chan struct{}, 1),
 		calls:   make(chan *request),
+		batches: make(chan *request),
 		closing: make(chan struct{}),
 		done:    make(chan struct{}),
 	}

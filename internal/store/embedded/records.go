@@ -18,18 +18,21 @@ func (s *Store) Records(ctx context.Context, q store.RecordQuery) (store.Page[me
 	if q.Product == "" && q.Account == "" {
 		return store.Page[metering.Record]{}, errors.New("embedded: records of no product and no account")
 	}
-	if q.Party != "" && (q.Product == "" || q.Account == "") {
-		return store.Page[metering.Record]{}, errors.New("embedded: a party's records are asked for by product and account")
+	if (q.Party != "" || q.Buyer != "") && (q.Product == "" || q.Account == "") {
+		return store.Page[metering.Record]{}, errors.New("embedded: a party's or a buyer's records are asked for by product and account")
 	}
-	if err := errors.Join(checkText(string(q.Product)), checkText(string(q.Account)), checkText(q.Party)); err != nil {
+	if q.Party != "" && q.Buyer != "" {
+		return store.Page[metering.Record]{}, errors.New("embedded: a party's records are not asked for by buyer")
+	}
+	if err := errors.Join(checkText(string(q.Product)), checkText(string(q.Account)), checkText(q.Party), checkText(string(q.Buyer))); err != nil {
 		return store.Page[metering.Record]{}, err
 	}
 	about := appendText(nil, string(q.Product))
 	about = appendText(about, string(q.Account))
 	return page(ctx, s, list[metering.Record]{
-		lower: seekRecord(q.From, q.Product, q.Account, 0, ""),
+		lower: seekHour(&q, q.From),
 		upper: hourKey(nil, q.To),
-		query: appendText(about, q.Party),
+		query: appendText(appendText(about, q.Party), string(q.Buyer)),
 		judge: func(key string) (bool, []byte, error) { return judgeRecord(&q, key) },
 		read:  decodeRecord,
 	}, q.Limit, q.Cursor)
@@ -45,7 +48,7 @@ func judgeRecord(q *store.RecordQuery, key string) (bool, []byte, error) {
 	if q.Product != "" {
 		switch {
 		case k.Product < q.Product:
-			return false, seekRecord(k.Hour, q.Product, q.Account, 0, ""), nil
+			return false, seekHour(q, k.Hour), nil
 		case k.Product > q.Product:
 			return false, nextHour(q, k.Hour), nil
 		}
@@ -53,7 +56,7 @@ func judgeRecord(q *store.RecordQuery, key string) (bool, []byte, error) {
 	if q.Account != "" {
 		switch {
 		case k.Account < q.Account:
-			return false, seekRecord(k.Hour, k.Product, q.Account, 0, ""), nil
+			return false, seekAccount(q, k.Hour, k.Product), nil
 		case k.Account > q.Account && q.Product != "":
 			return false, nextHour(q, k.Hour), nil
 		case k.Account > q.Account:
@@ -70,14 +73,49 @@ func judgeRecord(q *store.RecordQuery, key string) (bool, []byte, error) {
 			return false, seekRecord(k.Hour, k.Product, k.Account, k.Kind+1, q.Party), nil
 		}
 	}
+	if q.Buyer != "" && k.Buyer() != q.Buyer {
+		return false, seekBuyer(q, &k), nil
+	}
 	return true, nil, nil
+}
+
+// seekBuyer is the least key above one of another buyer that may be the buyer's.
+// A kind's keys of one buyer are those of the party "buyer", and from "buyer/" on.
+func seekBuyer(q *store.RecordQuery, k *metering.Key) []byte {
+	buyer := string(q.Buyer)
+	of := func(kind metering.KeyKind) []byte {
+		return append(seekRecord(k.Hour, k.Product, k.Account, 0, ""), byte(kind))
+	}
+	switch {
+	case k.Kind >= metering.KindRuntime: // all of them are of the calling account, which is another
+		return nextHour(q, k.Hour)
+	case k.Party < buyer:
+		return appendText(of(k.Kind), buyer)
+	case k.Party < buyer+"/":
+		return append(append(of(k.Kind), buyer...), '/')
+	case k.Kind+1 < metering.KindRuntime:
+		return appendText(of(k.Kind+1), buyer)
+	case q.Account == q.Buyer:
+		return of(metering.KindRuntime)
+	}
+	return nextHour(q, k.Hour)
 }
 
 func nextHour(q *store.RecordQuery, h metering.Hour) []byte {
 	if h == math.MaxInt32 {
 		return nil
 	}
-	return seekRecord(h+1, q.Product, q.Account, 0, "")
+	return seekHour(q, h+1)
+}
+
+// seekHour is the least key of an hour that may be asked for.
+func seekHour(q *store.RecordQuery, h metering.Hour) []byte { return seekAccount(q, h, q.Product) }
+
+func seekAccount(q *store.RecordQuery, h metering.Hour, p metering.ProductCode) []byte {
+	if q.Buyer != "" {
+		return seekRecord(h, p, q.Account, metering.KindLegacy, string(q.Buyer))
+	}
+	return seekRecord(h, p, q.Account, 0, "")
 }
 
 // seekRecord is the least key of an hour from a product on, from an account of
@@ -112,6 +150,17 @@ func (s *Store) Registration(ctx context.Context, id metering.ID) (metering.Regi
 		return metering.Registration{}, false, err
 	}
 	r, err := decodeRegistration(id, key, fields)
+	return r, err == nil, err
+}
+
+// Redeemed finds who has resolved a registration token.
+func (s *Store) Redeemed(ctx context.Context, token [32]byte) (store.Redeemed, bool, error) {
+	key := redemptionKey(token)
+	fields, ok, err := s.find(ctx, key)
+	if err != nil || !ok {
+		return store.Redeemed{}, false, err
+	}
+	r, err := decodeRedeemed(key, fields)
 	return r, err == nil, err
 }
 

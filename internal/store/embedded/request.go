@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2"
+
 	"github.com/meterd/meterd/internal/metering"
 	"github.com/meterd/meterd/internal/store"
 )
@@ -16,28 +18,20 @@ type row struct {
 	value []byte
 }
 
-// request is a call, or a change of the catalogue, on its way through the
-// committer. All of it that does not depend on what is stored is encoded before
-// it gets there.
+// request is a call on its way through the committer, or a batch. All of a call
+// that does not depend on what is stored is encoded before it gets there.
 type request struct {
 	ctx     context.Context
 	call    store.Call // its records as they are read back
 	records []row      // of call.Records, in order
-	change  *change    // of Put; call is then empty
 	weight  int        // in bytes, about
 
-	outcome  store.Outcome
-	revision int64
-	err      error
-	done     chan struct{} // closed when the above is settled
-}
+	batch  *pebble.Batch // not nil: it is written as it is, and call is empty
+	forget int32         // days before this one hold no tokens after the batch
 
-// change is store.Change, encoded.
-type change struct {
-	by      string
-	at      time.Time
-	entries []store.Entry // copies that nobody else can change
-	encoded []string
+	outcome store.Outcome
+	err     error
+	done    chan struct{} // closed when the above is settled
 }
 
 // newRequest encodes a call. Its errors say what no store can keep, or what does
@@ -103,6 +97,9 @@ func checkCall(c *store.Call) error {
 		}
 		texts = append(texts, a.Workload, string(a.Product))
 	}
+	if c.Redemption != nil {
+		texts = append(texts, c.Redemption.KeyID)
+	}
 	if change := c.Registration; change != nil {
 		set := 0
 		if g := change.Begin; g != nil {
@@ -132,30 +129,4 @@ func checkCall(c *store.Call) error {
 		}
 	}
 	return nil
-}
-
-func newChange(ctx context.Context, c store.Change) (*request, error) {
-	ch := &change{by: c.By, at: plain(c.At)}
-	weight := 0
-	for _, given := range c.Entries {
-		if given == nil {
-			return nil, errors.New("embedded: an entry is nil")
-		}
-		ref := given.Ref()
-		if err := errors.Join(checkText(ref.Name), checkText(c.By)); err != nil {
-			return nil, err
-		}
-		b, err := store.EncodeEntry(given)
-		if err != nil {
-			return nil, fmt.Errorf("embedded: %s %s: %w", ref.Kind, ref.Name, err)
-		}
-		e, err := store.DecodeEntry(ref.Kind, b)
-		if err != nil {
-			return nil, fmt.Errorf("embedded: %s %s: %w", ref.Kind, ref.Name, err)
-		}
-		ch.entries = append(ch.entries, e)
-		ch.encoded = append(ch.encoded, string(b))
-		weight += len(b)
-	}
-	return &request{ctx: ctx, change: ch, weight: weight, done: make(chan struct{})}, nil
 }

@@ -121,28 +121,68 @@ func decodeKey(d *decoder) metering.Key {
 }
 
 func encodeRefusal(e *encoder, r *store.Refusal) {
+	e.text(string(r.Account))
+	e.text(r.KeyID)
+	e.text(r.Region)
+	e.text(string(r.Operation))
 	e.text(r.RequestID)
-	e.text(string(r.Reason))
-	encodeKey(e, &r.Key)
-	e.time(r.Timestamp)
-	e.int(int64(r.Quantity))
-	if r.Held == nil {
-		e.uint(0)
+	e.text(string(r.Product))
+	e.text(r.Reason)
+	e.text(r.Detail)
+	rec := r.Record
+	switch {
+	case rec == nil:
+		e.uint(refusedCall)
 		return
+	case rec.Held == nil:
+		e.uint(refusedRecord)
+	default:
+		e.uint(refusedHeld)
+		e.id(rec.Held.ID)
+		e.int(int64(rec.Held.Quantity))
 	}
-	e.uint(1)
-	e.id(r.Held.ID)
-	e.int(int64(r.Held.Quantity))
+	encodeKey(e, &rec.Key)
+	e.time(rec.Timestamp)
+	e.int(int64(rec.Quantity))
 }
+
+// What a refusal is of; the numbers are stored.
+const (
+	refusedCall   = 0
+	refusedRecord = 1
+	refusedHeld   = 2 // a record whose key another holds
+)
 
 func decodeRefusal(key, fields string) (store.Refusal, error) {
 	k, d := keyReader{rest: key[1:]}, decoder{rest: fields}
 	r := store.Refusal{Seller: metering.AccountID(k.text()), Time: k.time(), ID: k.id()}
-	r.RequestID, r.Reason, r.Key, r.Timestamp, r.Quantity = d.text(), metering.Status(d.text()), decodeKey(&d), d.time(), int32(d.int())
-	if d.uint() == 1 {
-		r.Held = &store.Held{ID: d.id(), Quantity: int32(d.int())}
+	r.Account, r.KeyID, r.Region, r.Operation = metering.AccountID(d.text()), d.text(), d.text(), metering.Operation(d.text())
+	r.RequestID, r.Product, r.Reason, r.Detail = d.text(), metering.ProductCode(d.text()), d.text(), d.text()
+	if of := d.uint(); of != refusedCall {
+		r.Record = new(store.RefusedRecord)
+		if of == refusedHeld {
+			r.Record.Held = &store.Held{ID: d.id(), Quantity: int32(d.int())}
+		}
+		r.Record.Key, r.Record.Timestamp, r.Record.Quantity = decodeKey(&d), d.time(), int32(d.int())
 	}
 	return r, whole(key, &k, &d)
+}
+
+func encodeRedeemed(e *encoder, r *store.Redeemed) {
+	e.text(string(r.Account))
+	e.text(r.KeyID)
+	e.time(r.First)
+	e.time(r.Last)
+	e.uint(uint64(r.Count))
+}
+
+func decodeRedeemed(key, fields string) (store.Redeemed, error) {
+	d := decoder{rest: fields}
+	r := store.Redeemed{Account: metering.AccountID(d.text()), KeyID: d.text(), First: d.time(), Last: d.time(), Count: int(d.uint())}
+	if err := d.end(); err != nil {
+		return store.Redeemed{}, damaged(key, err)
+	}
+	return r, nil
 }
 
 // whole says whether a key and its value were read to their ends.
@@ -208,7 +248,7 @@ type version struct {
 	number int64 // also in a history key
 	by     string
 	at     time.Time
-	entry  string // as store.EncodeEntry has it
+	entry  string // as store.EncodeEntry has it; "": it was removed
 }
 
 func encodeVersion(e *encoder, v *version) {

@@ -128,7 +128,7 @@ func (l *ledger) register(c store.Call) *metering.Registration {
 // put is Store.Put.
 func (l *ledger) put(c store.Change) int64 {
 	for _, e := range c.Entries {
-		b, err := store.EncodeEntry(e)
+		b, err := store.EncodeEntry(e, nil)
 		if err != nil {
 			panic(err)
 		}
@@ -307,7 +307,7 @@ func (m *modelled) compare(t *rapid.T) {
 		if e == nil {
 			t.Fatalf("entry %v is missing", ref)
 		}
-		if got, err := store.EncodeEntry(e); err != nil || string(got) != want {
+		if got, err := store.EncodeEntry(e, nil); err != nil || string(got) != want {
 			t.Fatalf("entry %v: got %s, error %v, want %s", ref, got, err, want)
 		}
 	}

@@ -270,11 +270,18 @@ func lists(k *court) {
 				ev.Records = nil
 			}
 			r := store.Refusal{
-				ID: ev.ID, Time: ev.Time, Seller: account, RequestID: ev.RequestID, Reason: metering.CustomerNotSubscribed,
-				Key: k.record(-i, 0).Key, Timestamp: noon().Add(-time.Duration(i)), Quantity: int32(-i),
+				ID: ev.ID, Time: ev.Time, Seller: account, Account: account, KeyID: "AKIA", Region: region, Operation: operations[i%3],
+				RequestID: ev.RequestID, Product: products[i%3], Reason: "ThrottlingException", Detail: "Rate exceeded",
 			}
-			if i%3 == 0 {
-				r.Held = &store.Held{ID: k.ids.next(), Quantity: int32(i)}
+			if i%4 != 0 { // a record, and not the whole call
+				r.Reason, r.Detail = string(metering.CustomerNotSubscribed), ""
+				r.Record = &store.RefusedRecord{Key: k.record(-i, 0).Key, Timestamp: noon().Add(-time.Duration(i)), Quantity: int32(-i)}
+			}
+			if i%4 == 3 {
+				r.Record.Held = &store.Held{ID: k.ids.next(), Quantity: int32(i)}
+			}
+			if i%5 == 0 { // about a product of another's
+				r.Seller = seller2
 			}
 			c := store.Call{Account: account, Region: region, At: ev.Time}
 			c.After = func(store.Outcome) (store.Rest, error) {

@@ -71,6 +71,12 @@ func (f *forgetful) Events(context.Context, store.EventQuery) (store.Page[store.
 
 func (f *forgetful) Admitted(context.Context, store.Admission) (bool, error) { return false, nil }
 
+func (f *forgetful) Redeemed(context.Context, [32]byte) (store.Redeemed, bool, error) {
+	return store.Redeemed{}, false, nil
+}
+
+func (f *forgetful) Expire(context.Context, store.Expiry) error { return nil }
+
 func (f *forgetful) Catalog() *store.Catalog { return f.catalog }
 
 func (f *forgetful) Put(_ context.Context, c store.Change) (int64, error) {

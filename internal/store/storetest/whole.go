@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"sync"
@@ -33,8 +34,20 @@ func allOrNothing(k *court) {
 			rest.Event.RequestID = "a\x00b"
 			return nil
 		},
-		"the refusal is another seller's": func(_ *store.Call, rest *store.Rest) error {
-			rest.Refusals = append(rest.Refusals, store.Refusal{ID: k.ids.next(), Time: noon(), Seller: seller2})
+		"the refusal is another account's": func(_ *store.Call, rest *store.Rest) error {
+			rest.Refusals = append(rest.Refusals, store.Refusal{ID: k.ids.next(), Time: noon(), Seller: seller2, Account: seller2})
+			return nil
+		},
+		"the refusal's seller cannot be kept": func(_ *store.Call, rest *store.Rest) error {
+			rest.Refusals = append(rest.Refusals, store.Refusal{ID: k.ids.next(), Time: noon(), Seller: "a\x00b", Account: seller})
+			return nil
+		},
+		"the refusal cannot be kept": func(_ *store.Call, rest *store.Rest) error {
+			rest.Refusals = append(rest.Refusals, store.Refusal{ID: k.ids.next(), Time: noon(), Seller: seller2, Account: seller, Detail: "a\x00b"})
+			return nil
+		},
+		"the redemption cannot be kept": func(c *store.Call, _ *store.Rest) error {
+			c.Redemption.KeyID = "a\x00b"
 			return nil
 		},
 		"there is no token to bind": func(c *store.Call, rest *store.Rest) error {
@@ -71,6 +84,7 @@ func (k *court) spoil(spoilers map[string]func(*store.Call, *store.Rest) error, 
 	type mark struct {
 		admission    store.Admission
 		registration metering.ID
+		redemption   [32]byte
 	}
 	var (
 		wg          sync.WaitGroup
@@ -94,7 +108,8 @@ func (k *court) spoil(spoilers map[string]func(*store.Call, *store.Rest) error, 
 				c.Token = &store.Token{Value: n, Hash: [32]byte{1}}
 				c.Admission = &store.Admission{Account: seller, Workload: n, Product: product}
 				c.Registration = &store.RegistrationChange{Begin: &metering.Registration{ID: k.ids.next(), Product: product, Account: seller, Workload: n, Started: noon(), LastSeen: noon()}}
-				m := mark{*c.Admission, c.Registration.Begin.ID}
+				c.Redemption = &store.Redemption{Token: sha256.Sum256([]byte(n)), KeyID: "AKIA"}
+				m := mark{*c.Admission, c.Registration.Begin.ID, c.Redemption.Token}
 				if spoiled {
 					none = append(none, m)
 				} else {
@@ -117,8 +132,9 @@ func (k *court) spoil(spoilers map[string]func(*store.Call, *store.Rest) error, 
 			for _, m := range marks {
 				admitted, err := k.store.Admitted(k.Context(), m.admission)
 				_, registered, err2 := k.store.Registration(k.Context(), m.registration)
-				if err := errors.Join(err, err2); err != nil || admitted != (i == 1) || registered != (i == 1) {
-					k.Fatalf("%s: %q: admitted %t, registered %t, error %v; want %t", when, m.admission.Workload, admitted, registered, err, i == 1)
+				_, redeemed, err3 := k.store.Redeemed(k.Context(), m.redemption)
+				if err := errors.Join(err, err2, err3); err != nil || admitted != (i == 1) || registered != (i == 1) || redeemed != (i == 1) {
+					k.Fatalf("%s: %q: admitted %t, registered %t, redeemed %t, error %v; want %t", when, m.admission.Workload, admitted, registered, redeemed, err, i == 1)
 				}
 			}
 		}
@@ -145,7 +161,7 @@ func (k *court) spoilOne(name string, c store.Call, spoiled bool, spoil func(*st
 	sent := c
 	c.After = func(out store.Outcome) (store.Rest, error) {
 		rest := store.Rest{Event: k.event(sent, out), Bind: &bind}
-		rest.Refusals = []store.Refusal{{ID: k.ids.next(), Time: noon(), Seller: seller, Reason: metering.DuplicateRecord}}
+		rest.Refusals = []store.Refusal{{ID: k.ids.next(), Time: noon(), Seller: seller, Account: seller, Reason: string(metering.DuplicateRecord)}}
 		if !spoiled {
 			return rest, nil
 		}
@@ -183,8 +199,8 @@ func eventAndRefusals(k *court) {
 				rest.Event.ID = event
 				if h := out.Holders[0]; h.ID != r.ID {
 					rest.Refusals = []store.Refusal{{
-						ID: k.ids.next(), Time: c.At, Seller: seller, RequestID: "req", Reason: metering.DuplicateRecord,
-						Key: r.Key, Timestamp: r.Timestamp, Quantity: r.Quantity, Held: &store.Held{ID: h.ID, Quantity: h.Quantity},
+						ID: k.ids.next(), Time: c.At, Seller: seller, Account: seller, RequestID: "req", Reason: string(metering.DuplicateRecord),
+						Record: &store.RefusedRecord{Key: r.Key, Timestamp: r.Timestamp, Quantity: r.Quantity, Held: &store.Held{ID: h.ID, Quantity: h.Quantity}},
 					}}
 				}
 				refused = rest.Refusals

@@ -1,0 +1,234 @@
+package embedded
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/meterd/meterd/internal/store"
+)
+
+// Put changes the catalogue. Changes are made one after the other: what the next
+// one is compared with is the catalogue in memory, which holds all that was
+// acknowledged. So everything but the writing is done here, and the committer,
+// which serves others, is not held up.
+func (s *Store) Put(ctx context.Context, c store.Change) (int64, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	if err := checkChange(&c); err != nil {
+		return 0, err
+	}
+	if err := s.turn(ctx); err != nil {
+		return 0, err
+	}
+	defer func() { <-s.puts }()
+	base := s.catalog.Revision()
+	if c.Base != nil && *c.Base != base {
+		return 0, fmt.Errorf("%w: it is at revision %d, not %d", store.ErrConflict, base, *c.Base)
+	}
+	ch := change{s: s, by: c.By, at: plain(c.At), revision: base, pending: make(map[store.Ref]string, len(c.Entries))}
+	for _, e := range c.Entries {
+		if err := ch.put(e); err != nil {
+			return 0, err
+		}
+	}
+	for _, ref := range c.Remove {
+		if err := ch.remove(ref); err != nil {
+			return 0, err
+		}
+	}
+	if ch.revision == base {
+		return base, nil
+	}
+	if err := s.write(ctx, &ch); err != nil {
+		return 0, err
+	}
+	s.catalog.Set(ch.revision, ch.entries, ch.removed)
+	return ch.revision, nil
+}
+
+// turn waits until no other change is on its way.
+func (s *Store) turn(ctx context.Context) error {
+	if err := s.Err(); err != nil {
+		return err
+	}
+	select {
+	case s.puts <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-s.closing:
+		return store.ErrClosed
+	case <-s.fence.failed:
+		return s.fence.cause
+	}
+}
+
+func checkChange(c *store.Change) error {
+	if err := checkText(c.By); err != nil {
+		return err
+	}
+	put := make(map[store.Ref]bool, len(c.Entries))
+	for _, e := range c.Entries {
+		if e == nil {
+			return errors.New("embedded: an entry is nil")
+		}
+		ref := e.Ref()
+		if err := checkText(ref.Name); err != nil {
+			return err
+		}
+		put[ref] = true
+	}
+	for _, ref := range c.Remove {
+		if err := errors.Join(checkText(string(ref.Kind)), checkText(ref.Name)); err != nil {
+			return err
+		}
+		if put[ref] {
+			return fmt.Errorf("embedded: %s %s is put and removed in one change", ref.Kind, ref.Name)
+		}
+	}
+	return nil
+}
+
+// change is a store.Change in the making.
+type change struct {
+	s        *Store
+	by       string
+	at       time.Time
+	revision int64 // given out
+	rows     []row
+	entries  []store.Entry // copies that nobody else can change
+	removed  []store.Ref
+	// pending are what the change has made of entries, in plain; "": it was
+	// removed.
+	pending map[store.Ref]string
+}
+
+// put adds an entry, if it differs from what is there. Secrets are sealed with
+// fresh randomness: what is compared is plain.
+func (ch *change) put(given store.Entry) error {
+	ref := given.Ref()
+	fail := func(err error) error { return fmt.Errorf("embedded: %s %s: %w", ref.Kind, ref.Name, err) }
+	b, err := store.EncodeEntry(given, nil)
+	if err != nil {
+		return fail(err)
+	}
+	e, _, err := store.DecodeEntry(ref.Kind, b, nil)
+	if err != nil {
+		return fail(err)
+	}
+	was, err := ch.plain(ref)
+	if err != nil {
+		return fail(err)
+	}
+	if now := string(b); was != now {
+		ch.pending[ref] = now
+		if b, err = store.EncodeEntry(e, ch.s.keys); err != nil {
+			return fail(err)
+		}
+		ch.entries = append(ch.entries, e)
+		return ch.write(ref, string(b))
+	}
+	return nil
+}
+
+func (ch *change) remove(ref store.Ref) error {
+	was, err := ch.plain(ref)
+	if err != nil || was == "" {
+		return err
+	}
+	ch.pending[ref] = ""
+	ch.removed = append(ch.removed, ref)
+	return ch.write(ref, "")
+}
+
+// plain is an entry as the change has to see it; "": there is none.
+func (ch *change) plain(ref store.Ref) (string, error) {
+	if was, ok := ch.pending[ref]; ok {
+		return was, nil
+	}
+	e := ch.s.catalog.Get(ref)
+	if e == nil {
+		return "", nil
+	}
+	b, err := store.EncodeEntry(e, nil)
+	return string(b), err
+}
+
+// write adds the rows of one revision: the entry as it is now, and its history.
+func (ch *change) write(ref store.Ref, entry string) error {
+	ch.revision++
+	v := version{number: ch.revision, by: ch.by, at: ch.at, entry: entry}
+	old := string(binary.BigEndian.AppendUint64(historyPrefix(ref), uint64(v.number)))
+	now := row{key: entryKey(ref)} // without a value it goes
+	var err error
+	if entry != "" {
+		if now, err = sealVersion(now.key, &v); err != nil {
+			return err
+		}
+	}
+	was, err := sealVersion(old, &v)
+	ch.rows = append(ch.rows, now, was)
+	return err
+}
+
+func sealVersion(key string, v *version) (row, error) {
+	var e encoder
+	at := e.begin()
+	encodeVersion(&e, v)
+	return row{key, e.seal(key, at)}, e.err
+}
+
+// fill puts rows into a batch.
+func fill(batch *pebble.Batch, rows []row) error {
+	for _, r := range rows {
+		var err error
+		if r.value == nil {
+			err = batch.Delete([]byte(r.key), nil)
+		} else {
+			err = batch.Set([]byte(r.key), r.value, nil)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// write writes a change.
+func (s *Store) write(ctx context.Context, ch *change) error {
+	batch := s.db.NewBatch()
+	if err := errors.Join(fill(batch, ch.rows), putRevision(batch, ch.revision)); err != nil {
+		return err
+	}
+	return s.commit(newBatch(ctx, batch))
+}
+
+func newBatch(ctx context.Context, batch *pebble.Batch) *request {
+	return &request{ctx: ctx, batch: batch, forget: math.MinInt32, done: make(chan struct{})}
+}
+
+// putRevision writes the highest revision that was ever given: those of removed
+// entries are in no entry's row.
+func putRevision(batch *pebble.Batch, revision int64) error {
+	var e encoder
+	at := e.begin()
+	e.int(revision)
+	key := string(rune(familyRevision))
+	return batch.Set([]byte(key), e.seal(key, at), nil)
+}
+
+func entryKey(ref store.Ref) string {
+	b := appendText([]byte{familyEntry}, string(ref.Kind))
+	return string(appendText(b, ref.Name))
+}
+
+func historyPrefix(ref store.Ref) []byte {
+	return appendText(appendText([]byte{familyHistory}, string(ref.Kind)), ref.Name)
+}
