@@ -3,13 +3,11 @@ package admin
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"net/http"
 	"reflect"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
-
 )
 
 const catalogPath = Prefix + "/catalog"
@@ -57,4 +55,3 @@ func (s *Service) serveCatalog(api huma.API) {
 		}, func(s Step) any { return s.Plan }), nil
 	})
 }
-

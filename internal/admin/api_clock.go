@@ -20,14 +20,10 @@ func (s *Service) clockState() *body[clockState] {
 }
 
 func (s *Service) serveClock(api huma.API) {
-	huma.Register(api, huma.Operation{
-		OperationID: "get-clock", Method: http.MethodGet, Path: Prefix + "/clock", Summary: "Show the service's clock",
-	}, func(context.Context, *struct{}) (*body[clockState], error) {
+	huma.Register(api, operation(api, everyone, "get-clock", http.MethodGet, "/clock", "Show the service's clock"), func(context.Context, *struct{}) (*body[clockState], error) {
 		return s.clockState(), nil
 	})
-	huma.Register(api, huma.Operation{
-		OperationID: "put-clock", Method: http.MethodPut, Path: Prefix + "/clock", Summary: "Set, move, stop or run the service's clock",
-	}, func(_ context.Context, in *struct {
+	huma.Register(api, operation(api, operators, "put-clock", http.MethodPut, "/clock", "Set, move, stop or run the service's clock"), func(_ context.Context, in *struct {
 		Body struct {
 			Now     *time.Time `json:"now,omitempty" doc:"Set the clock to this instant and stop it there." example:"2026-09-15T10:30:00Z"`
 			Advance string     `json:"advance,omitempty" doc:"Move the clock, back if negative; it runs or stands as before." example:"1h"`
@@ -67,20 +63,13 @@ func (s *Service) serveClock(api huma.API) {
 }
 
 func (s *Service) serveFaults(api huma.API) {
-	if s.SetFault == nil {
-		return
-	}
 	type faults struct {
 		Faults []Fault `json:"faults"`
 	}
-	huma.Register(api, huma.Operation{
-		OperationID: "get-faults", Method: http.MethodGet, Path: Prefix + "/faults", Summary: "List the faults that are still to come",
-	}, func(context.Context, *struct{}) (*body[faults], error) {
+	huma.Register(api, operation(api, onlookers, "get-faults", http.MethodGet, "/faults", "List the faults that are still to come"), func(context.Context, *struct{}) (*body[faults], error) {
 		return &body[faults]{faults{s.Faults()}}, nil
 	})
-	huma.Register(api, huma.Operation{
-		OperationID: "put-fault", Method: http.MethodPut, Path: Prefix + "/faults", Summary: "Make the next calls of an operation fail",
-	}, func(_ context.Context, in *struct{ Body Fault }) (*body[faults], error) {
+	huma.Register(api, operation(api, operators, "put-fault", http.MethodPut, "/faults", "Make the next calls of an operation fail"), func(_ context.Context, in *struct{ Body Fault }) (*body[faults], error) {
 		if err := s.SetFault(in.Body); err != nil {
 			return nil, huma.Error422UnprocessableEntity(err.Error())
 		}

@@ -53,7 +53,9 @@ func (s *Service) serveCredentials(api huma.API) {
 		) (*body[Credentials], error) {
 			b := bearerOf(ctx)
 			page, err := entries(s.Store.Catalog(), store.KindCredential, in.Limit, in.Cursor,
-				func(c *store.Credential) bool { return b.sees(c.Account) && (in.Account == "" || in.Account == c.Account) },
+				func(c *store.Credential) bool {
+					return b.sees(c.Account) && (in.Account == "" || in.Account == c.Account)
+				},
 				func(c *store.Credential) (CredentialState, error) { return s.credentialState(c), nil })
 			return answer(s, ctx, Credentials{page.Items, page.Next}, err)
 		})

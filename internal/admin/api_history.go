@@ -98,4 +98,3 @@ func (s *Service) serveCompat(api huma.API) {
 			return answer(s, ctx, compatOf(s.Store.Catalog().Compat()), err)
 		})
 }
-

@@ -137,4 +137,3 @@ func (a *application) tokens(tokens []Token) {
 		a.put(path, entry)
 	}
 }
-

@@ -12,7 +12,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/meterd/meterd/internal/clock"
-	"github.com/meterd/meterd/internal/id"
 	"github.com/meterd/meterd/internal/metering"
 	"github.com/meterd/meterd/internal/store"
 	"github.com/meterd/meterd/internal/store/embedded"
@@ -34,7 +33,7 @@ func newService(t testing.TB) *Service {
 	})
 	c := clock.New(time.Now)
 	c.Set(noon)
-	return &Service{Store: db, Clock: c, NewID: id.Source{Now: time.Now}.New, Token: "secret", Log: slog.New(slog.DiscardHandler)}
+	return &Service{Store: db, Clock: c, Token: "secret", Log: slog.New(slog.DiscardHandler)}
 }
 
 func apply(t *testing.T, s *Service, source string) {
@@ -43,7 +42,7 @@ func apply(t *testing.T, s *Service, source string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Apply(t.Context(), c); err != nil {
+	if _, err := s.Apply(t.Context(), c, Applying{}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -152,7 +151,7 @@ func TestApplyNothing(t *testing.T) {
 			s := newService(t)
 			c, err := ParseCatalog([]byte(source))
 			if err == nil {
-				err = s.Apply(t.Context(), c)
+				_, err = s.Apply(t.Context(), c, Applying{})
 			}
 			var wrong *CatalogError
 			if !errors.As(err, &wrong) || !strings.HasPrefix(wrong.Error(), "[") {
@@ -172,16 +171,17 @@ func TestTokenSurvivesDecoding(t *testing.T) {
 	apply(t, s, sample)
 	seen := make(map[string]bool)
 	for range 100 {
-		token, expires, err := s.IssueToken(t.Context(), "a-new")
+		secret, state, err := s.IssueToken(t.Context(), "a-new", "")
 		if err != nil {
 			t.Fatal(err)
 		}
+		token := string(secret)
 		if strings.ContainsAny(token, "+%/= ") || seen[token] || len(token) != 43 {
 			t.Errorf("token %q; want 43 characters that no decoding changes, never the same", token)
 		}
 		seen[token] = true
-		if !expires.Equal(noon.Add(metering.TokenLifetime)) {
-			t.Errorf("expires %s", expires)
+		if !state.Expires.Equal(noon.Add(metering.TokenLifetime)) {
+			t.Errorf("expires %s", state.Expires)
 		}
 	}
 }
@@ -191,11 +191,11 @@ func TestTokenSurvivesDecoding(t *testing.T) {
 func TestRotateKey(t *testing.T) {
 	s := newService(t)
 	apply(t, s, sample)
-	if _, err := s.RotateKey(t.Context(), "new"); !errors.Is(err, ErrNotFound) {
+	if _, err := s.RotateKey(t.Context(), "new", ""); !errors.Is(err, ErrNotFound) {
 		t.Errorf("rotating the key of a saas product: %v; want ErrNotFound", err)
 	}
 	s.Clock.Advance(time.Hour)
-	k, err := s.RotateKey(t.Context(), "box")
+	k, err := s.RotateKey(t.Context(), "box", "")
 	if err != nil || k.Version != 2 {
 		t.Fatalf("version %v, error %v; want 2", k, err)
 	}
@@ -224,7 +224,7 @@ func FuzzCatalog(f *testing.F) {
 			return
 		}
 		before := s.Store.Catalog().Revision()
-		if err := s.Apply(t.Context(), c); err != nil && s.Store.Catalog().Revision() != before {
+		if _, err := s.Apply(t.Context(), c, Applying{}); err != nil && s.Store.Catalog().Revision() != before {
 			t.Errorf("refused with %v, and yet something was stored", err)
 		}
 	})

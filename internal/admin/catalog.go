@@ -3,7 +3,6 @@ package admin
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
 	"strings"
 

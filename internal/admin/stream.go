@@ -65,4 +65,3 @@ func (s *Service) stream(ctx context.Context, lines bool, work func(ctx context.
 		}
 	}}
 }
-

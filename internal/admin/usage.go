@@ -12,9 +12,9 @@ func (s *Service) Usage(ctx context.Context, f RecordFilter, by []report.Column)
 	if err != nil {
 		return nil, err
 	}
-	sums, err := report.NewSums(by)
+	sums, err := report.New(by...)
 	if err != nil {
-		return nil, err
+		return nil, invalid("by", "%v", err)
 	}
 	for _, q := range queries {
 		for {
@@ -34,4 +34,3 @@ func (s *Service) Usage(ctx context.Context, f RecordFilter, by []report.Column)
 	}
 	return sums.Rows(), nil
 }
-
