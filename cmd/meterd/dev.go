@@ -137,7 +137,7 @@ func (d *dev) run(ctx context.Context, stdout, stderr io.Writer, command string)
 	ids := id.Source{Now: time.Now}
 	serviceClock := clock.New(time.Now)
 	s.admin = &admin.Service{
-		Store: db, Clock: serviceClock, NewID: ids.New, Token: adminToken(), Log: logger,
+		Store: db, Clock: serviceClock, Token: adminToken(), Log: logger,
 		SetFault: func(f admin.Fault) error { return faults.Set(awsapi.Fault(f)) },
 		Faults: func() []admin.Fault {
 			all := []admin.Fault{}
@@ -157,7 +157,7 @@ func (d *dev) run(ctx context.Context, stdout, stderr io.Writer, command string)
 		return fmt.Errorf("--listen %s: %w; choose another address with --listen", d.listen, err)
 	}
 	defer listener.Close()
-	if err := s.admin.Apply(ctx, set.catalog); err != nil {
+	if _, err := s.admin.Apply(ctx, set.catalog, admin.Applying{}); err != nil {
 		return fmt.Errorf("%s:\n%w", set.source, err)
 	}
 
@@ -166,7 +166,7 @@ func (d *dev) run(ctx context.Context, stdout, stderr io.Writer, command string)
 		Store:   db,
 		Callers: caller.NewAuthenticator(db.Catalog(), time.Now), Throttle: caller.NewThrottle(set.limits, time.Now),
 		Faults: faults, Now: serviceClock.Now, NewID: ids.New, Log: logger,
-		Rulings: set.catalog.Compat.Rulings(), Namespaces: set.catalog.Compat.ErrorNamespace,
+		Rulings: db.Catalog().Compat().Rulings, Namespaces: db.Catalog().Compat().ErrorNamespace,
 		ServesHost: s.hosts.serves,
 	}
 	env := environmentOf(listener.Addr(), set.catalog, s.admin.Token)
