@@ -137,7 +137,7 @@ func (d *dev) run(ctx context.Context, stdout, stderr io.Writer, command string)
 	ids := id.Source{Now: time.Now}
 	serviceClock := clock.New(time.Now)
 	s.admin = &admin.Service{
-		Store: db, Clock: serviceClock, Token: adminToken(), Log: logger,
+		Store: db, Clock: serviceClock, ClockMoves: true, Token: adminToken(), Log: logger,
 		SetFault: func(f admin.Fault) error { return faults.Set(awsapi.Fault(f)) },
 		Faults: func() []admin.Fault {
 			all := []admin.Fault{}

@@ -129,18 +129,29 @@ func allocationText(allocations []admin.Allocation) string {
 
 var refusalView = view[admin.Refusal]{
 	columns: refusalColumns, row: refusalRow,
-	narrow: []string{"time", "reason", "product", "party", "region", "dimension", "hour", "quantity", "held_quantity"},
+	narrow: []string{"time", "reason", "operation", "product", "party", "region", "dimension", "hour", "quantity", "held_quantity"},
 }
 
-var refusalColumns = []string{"time", "reason", "seller", "product", "party", "region", "dimension", "hour", "quantity", "held_quantity", "held_by", "request_id"}
+var refusalColumns = []string{"time", "reason", "operation", "seller", "account", "access_key_id", "product", "party", "region", "dimension", "hour", "quantity", "held_quantity", "held_by", "request_id", "detail"}
 
 func refusalRow(r *admin.Refusal) []string {
-	var held string
-	if r.HeldQuantity != nil {
-		held = strconv.Itoa(int(*r.HeldQuantity))
-	}
 	return []string{
-		r.Time.Format(time.RFC3339), r.Reason, r.Seller, r.Product, r.Party, r.Region, r.Dimension, r.Hour.Format(time.RFC3339),
-		strconv.Itoa(int(r.Quantity)), held, r.HeldBy, r.RequestID,
+		r.Time.Format(time.RFC3339), r.Reason, r.Operation, r.Seller, r.Account, r.AccessKeyID, r.Product, r.Party, r.Region, r.Dimension, timeCell(r.Hour),
+		quantityCell(r.Quantity), quantityCell(r.HeldQuantity), r.HeldBy, r.RequestID, r.Detail,
 	}
+}
+
+// timeCell and quantityCell leave the cell of what is absent empty.
+func timeCell(t *time.Time) string {
+	if t == nil {
+		return ""
+	}
+	return t.Format(time.RFC3339)
+}
+
+func quantityCell(n *int32) string {
+	if n == nil {
+		return ""
+	}
+	return strconv.Itoa(int(*n))
 }

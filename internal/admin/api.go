@@ -53,7 +53,7 @@ func (s *Service) register(mux *http.ServeMux) huma.API {
 	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{"bearer": {Type: "http", Scheme: "bearer"}}
 	config.Security = []map[string][]string{{"bearer": {}}}
 	api := humago.New(mux, config)
-	if !s.Production {
+	if s.ClockMoves {
 		s.serveClock(api)
 	}
 	if s.SetFault != nil {

@@ -27,9 +27,10 @@ type Service struct {
 	Clock *clock.Clock
 	Token store.Secret // opens the API as the operator; "" opens nothing
 	Log   *slog.Logger
-	// Production refuses short secrets in catalogues; the clock is the true one
-	// and cannot be moved.
-	Production bool
+	// Strict refuses short secrets in catalogues.
+	Strict bool
+	// ClockMoves lets the API set and move the clock, which is for development.
+	ClockMoves bool
 	// SetFault and Faults reach the API's fault injection; nil where there is
 	// none.
 	SetFault func(Fault) error
