@@ -15,11 +15,17 @@ import (
 // operations look for one. What it returns is shared and must not be changed;
 // nil is none. It is safe for use by many at once.
 type Catalog struct {
+	set      sync.Mutex // held by who changes it
 	mu       sync.RWMutex
 	revision int64
-	entries  map[Kind]map[string]Entry
-	names    map[Kind][]string // in order; nil after one came or went
-	compat   atomic.Pointer[Compat]
+	tables
+	compat atomic.Pointer[Compat]
+}
+
+// tables are what is looked up.
+type tables struct {
+	entries map[Kind]map[string]Entry
+	names   map[Kind][]string // in order; nil after one came or went
 
 	byLicense  map[string]*metering.Agreement
 	byPurchase map[purchase][]*metering.Agreement
@@ -44,7 +50,7 @@ type customer struct {
 
 // NewCatalog returns an empty catalogue. It is for stores to fill.
 func NewCatalog() *Catalog {
-	c := &Catalog{
+	c := &Catalog{tables: tables{
 		entries:    make(map[Kind]map[string]Entry),
 		names:      make(map[Kind][]string),
 		byLicense:  make(map[string]*metering.Agreement),
@@ -54,36 +60,79 @@ func NewCatalog() *Catalog {
 		keys:       make(map[metering.ProductCode][]*metering.SigningKey),
 		tokens:     make(map[[32]byte]*metering.RegistrationToken),
 		accesses:   make(map[[32]byte]*Access),
-	}
+	}}
 	c.compat.Store(new(Compat))
 	return c
 }
 
+// inPlace is the largest change that is made while lookups wait: it takes about a
+// millisecond. A larger one is made on a copy, beside the lookups.
+const inPlace = 1000
+
 // Set enters what a store has made durable, and takes out what it has removed.
-// It is for stores.
+// Lookups see all of it or nothing. It is for stores.
 func (c *Catalog) Set(revision int64, entries []Entry, removed []Ref) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.set.Lock()
+	defer c.set.Unlock()
+	if len(entries)+len(removed) > inPlace {
+		c.mu.RLock()
+		fresh := c.tables.clone()
+		c.mu.RUnlock()
+		fresh.change(entries, removed)
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.tables = fresh
+	} else {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.change(entries, removed)
+	}
 	c.revision = revision
+	compat, ok := c.entries[KindCompat][(*Compat)(nil).Ref().Name].(*Compat)
+	if !ok {
+		compat = new(Compat)
+	}
+	c.compat.Store(compat)
+}
+
+// clone copies the tables. Slices are shared: they are only ever replaced, or
+// grown beyond what others see.
+func (t *tables) clone() tables {
+	n := tables{
+		entries: make(map[Kind]map[string]Entry, len(t.entries)), names: maps.Clone(t.names),
+		byLicense: maps.Clone(t.byLicense), byPurchase: maps.Clone(t.byPurchase),
+		byProduct: make(map[metering.ProductCode]map[metering.AgreementID]struct{}, len(t.byProduct)),
+		customers: maps.Clone(t.customers), keys: maps.Clone(t.keys), tokens: maps.Clone(t.tokens), accesses: maps.Clone(t.accesses),
+	}
+	for kind, named := range t.entries {
+		n.entries[kind] = maps.Clone(named)
+	}
+	for product, ids := range t.byProduct {
+		n.byProduct[product] = maps.Clone(ids)
+	}
+	return n
+}
+
+func (t *tables) change(entries []Entry, removed []Ref) {
 	for _, e := range entries {
 		ref := e.Ref()
-		named := c.entries[ref.Kind]
+		named := t.entries[ref.Kind]
 		if named == nil {
 			named = make(map[string]Entry)
-			c.entries[ref.Kind] = named
+			t.entries[ref.Kind] = named
 		}
 		before := named[ref.Name]
 		named[ref.Name] = e
 		if before == nil {
-			delete(c.names, ref.Kind)
+			delete(t.names, ref.Kind)
 		}
-		c.index(before, e)
+		t.index(before, e)
 	}
 	for _, ref := range removed {
-		if before := c.entries[ref.Kind][ref.Name]; before != nil {
-			delete(c.entries[ref.Kind], ref.Name)
-			delete(c.names, ref.Kind)
-			c.index(before, nil)
+		if before := t.entries[ref.Kind][ref.Name]; before != nil {
+			delete(t.entries[ref.Kind], ref.Name)
+			delete(t.names, ref.Kind)
+			t.index(before, nil)
 		}
 	}
 }
@@ -91,61 +140,57 @@ func (c *Catalog) Set(revision int64, entries []Entry, removed []Ref) {
 // index brings the ways to look an entry up from what it was to what it is; nil
 // is none. Readers may hold slices of the maps: they are replaced or grown,
 // never changed.
-func (c *Catalog) index(before, now Entry) {
+func (t *tables) index(before, now Entry) {
 	switch old := before.(type) {
 	case *Agreement:
-		c.dropAgreement((*metering.Agreement)(old))
+		t.dropAgreement((*metering.Agreement)(old))
 	case *SigningKey:
-		c.dropKey((*metering.SigningKey)(old))
+		t.dropKey((*metering.SigningKey)(old))
 	case *RegistrationToken:
-		delete(c.tokens, old.Hash)
+		delete(t.tokens, old.Hash)
 	case *Access:
-		delete(c.accesses, old.Hash)
-	case *Compat:
-		c.compat.Store(new(Compat))
+		delete(t.accesses, old.Hash)
 	}
 	switch e := now.(type) {
 	case *Agreement:
-		c.enterAgreement((*metering.Agreement)(e))
+		t.enterAgreement((*metering.Agreement)(e))
 	case *SigningKey:
-		c.enterKey((*metering.SigningKey)(e))
+		t.enterKey((*metering.SigningKey)(e))
 	case *RegistrationToken:
-		c.tokens[e.Hash] = (*metering.RegistrationToken)(e)
+		t.tokens[e.Hash] = (*metering.RegistrationToken)(e)
 	case *Access:
-		c.accesses[e.Hash] = e
-	case *Compat:
-		c.compat.Store(e)
+		t.accesses[e.Hash] = e
 	}
 }
 
-func (c *Catalog) dropAgreement(old *metering.Agreement) {
-	if c.byLicense[old.LicenseARN] == old {
-		delete(c.byLicense, old.LicenseARN)
+func (t *tables) dropAgreement(old *metering.Agreement) {
+	if t.byLicense[old.LicenseARN] == old {
+		delete(t.byLicense, old.LicenseARN)
 	}
 	k := purchase{old.Product, old.Buyer}
-	rest := without(c.byPurchase[k], old)
+	rest := without(t.byPurchase[k], old)
 	if len(rest) == 0 {
-		delete(c.byPurchase, k)
+		delete(t.byPurchase, k)
 	} else {
-		c.byPurchase[k] = rest
+		t.byPurchase[k] = rest
 	}
 	// A customer identifier outlives its agreements: it stays the same for the
 	// buyer and the product.
-	delete(c.byProduct[old.Product], old.ID)
+	delete(t.byProduct[old.Product], old.ID)
 }
 
-func (c *Catalog) enterAgreement(a *metering.Agreement) {
-	ids := c.byProduct[a.Product]
+func (t *tables) enterAgreement(a *metering.Agreement) {
+	ids := t.byProduct[a.Product]
 	if ids == nil {
 		ids = make(map[metering.AgreementID]struct{})
-		c.byProduct[a.Product] = ids
+		t.byProduct[a.Product] = ids
 	}
 	ids[a.ID] = struct{}{}
-	c.byLicense[a.LicenseARN] = a
+	t.byLicense[a.LicenseARN] = a
 	k := purchase{a.Product, a.Buyer}
-	c.byPurchase[k] = append(c.byPurchase[k], a)
+	t.byPurchase[k] = append(t.byPurchase[k], a)
 	if a.Customer != "" {
-		c.customers[customer{a.Product, a.Customer}] = a.Buyer
+		t.customers[customer{a.Product, a.Customer}] = a.Buyer
 	}
 }
 
@@ -153,14 +198,14 @@ func without[T comparable](list []T, gone T) []T {
 	return slices.DeleteFunc(slices.Clone(list), func(t T) bool { return t == gone })
 }
 
-func (c *Catalog) dropKey(k *metering.SigningKey) {
-	c.keys[k.Product] = without(c.keys[k.Product], k)
+func (t *tables) dropKey(k *metering.SigningKey) {
+	t.keys[k.Product] = without(t.keys[k.Product], k)
 }
 
-func (c *Catalog) enterKey(k *metering.SigningKey) {
-	versions := append(slices.Clone(c.keys[k.Product]), k)
+func (t *tables) enterKey(k *metering.SigningKey) {
+	versions := append(slices.Clone(t.keys[k.Product]), k)
 	slices.SortFunc(versions, func(a, b *metering.SigningKey) int { return cmp.Compare(a.Version, b.Version) })
-	c.keys[k.Product] = versions
+	t.keys[k.Product] = versions
 }
 
 // Revision counts the changes the catalogue has seen.

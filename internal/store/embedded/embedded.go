@@ -74,9 +74,11 @@ type Store struct {
 	db      *pebble.DB
 	lock    *pebble.Lock
 	fence   *fence
+	copies  bool // it has a place that a checkpoint can be made beside
 	catalog *store.Catalog
 
 	keys *envelope.Keys
+	part int // the most bytes of a change that are written at once
 	// puts has the change of the catalogue that is on its way: one at a time.
 	puts chan struct{}
 

@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"strings"
 	"sync"
@@ -23,9 +24,11 @@ import (
 // engine is left standing where it is, its callers are told that the outcome is
 // unknown, and the process is expected to end and open the store anew.
 //
-// While the store is being opened, errors pass: there they have a caller.
+// While the store is being opened, errors pass: there they have a caller. So do
+// those of other directories, which a checkpoint is made in.
 type fence struct {
 	vfs.FS
+	dir    string // the store's, clean
 	log    *slog.Logger
 	armed  atomic.Bool
 	once   sync.Once
@@ -34,9 +37,14 @@ type fence struct {
 	fatal  atomic.Pointer[error]
 }
 
-func newFence(fs vfs.FS, log *slog.Logger) *fence {
-	return &fence{FS: fs, log: log, failed: make(chan struct{})}
+func newFence(fs vfs.FS, dir string, log *slog.Logger) *fence {
+	return &fence{FS: fs, dir: cleanDir(fs, dir), log: log, failed: make(chan struct{})}
 }
+
+func cleanDir(fs vfs.FS, dir string) string { return fs.PathDir(fs.PathJoin(dir, "x")) }
+
+// inside reports whether a file is the store's. It has no folders.
+func (f *fence) inside(name string) bool { return f.PathDir(name) == f.dir }
 
 // err is why the store failed; nil while it has not.
 func (f *fence) err() error {
@@ -91,6 +99,9 @@ func (f *fence) check(op, name string, err error) error {
 // failure before that may keep the marker alone: so the names that are there
 // already go to disk first.
 func (f *fence) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
+	if !f.inside(name) {
+		return f.FS.Create(name, c)
+	}
 	f.enter()
 	if strings.HasPrefix(f.PathBase(name), "marker.") {
 		if err := f.check("sync", f.PathDir(name), syncDir(f.FS, f.PathDir(name))); err != nil {
@@ -103,6 +114,9 @@ func (f *fence) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
 
 // OpenReadWrite opens a file whose writes are watched.
 func (f *fence) OpenReadWrite(name string, c vfs.DiskWriteCategory, opts ...vfs.OpenOption) (vfs.File, error) {
+	if !f.inside(name) {
+		return f.FS.OpenReadWrite(name, c, opts...)
+	}
 	f.enter()
 	file, err := f.FS.OpenReadWrite(name, c, opts...)
 	return f.watch("open", name, file, err)
@@ -117,6 +131,9 @@ func (f *fence) ReuseForWrite(oldname, newname string, c vfs.DiskWriteCategory) 
 
 // OpenDir opens a directory whose syncs are watched.
 func (f *fence) OpenDir(name string) (vfs.File, error) {
+	if cleanDir(f.FS, name) != f.dir {
+		return f.FS.OpenDir(name)
+	}
 	f.enter()
 	file, err := f.FS.OpenDir(name)
 	return f.watch("open", name, file, err)
@@ -124,8 +141,17 @@ func (f *fence) OpenDir(name string) (vfs.File, error) {
 
 // Rename renames a file.
 func (f *fence) Rename(oldname, newname string) error {
+	if !f.inside(newname) {
+		return f.FS.Rename(oldname, newname)
+	}
 	f.enter()
 	return f.check("rename", oldname, f.FS.Rename(oldname, newname))
+}
+
+// MkdirAll makes directories for their owner alone: they hold what was metered.
+// Pebble would let others look into a checkpoint.
+func (f *fence) MkdirAll(dir string, perm fs.FileMode) error {
+	return f.FS.MkdirAll(dir, perm&0o700)
 }
 
 // Unwrap is for vfs.Root.

@@ -26,6 +26,7 @@ import (
 //	n                                                    the catalogue's revision
 //	x part                                               a large change of the catalogue, on its way
 //	y                                                    says that x is whole and holds
+//	z                                                    says that secrets are being sealed
 //
 // The hour leads a record's key so that appends land among the newest keys: with
 // 20 million records stored, a key led by product and customer was measured at
@@ -47,6 +48,7 @@ const (
 	familyRevision     = 'n'
 	familyPart         = 'x'
 	familyWhole        = 'y'
+	familyScrub        = 'z'
 )
 
 // errKey says that a key is not of the form its family has.

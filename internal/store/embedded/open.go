@@ -35,9 +35,11 @@ func Open(o Options) (*Store, error) {
 		dir = inMemory
 	}
 	s := &Store{
-		fence:   newFence(disk, log),
+		copies:  o.Dir != "" || o.FS != nil,
+		fence:   newFence(disk, dir, log),
 		catalog: store.NewCatalog(),
 		keys:    o.Keys,
+		part:    partSize,
 		puts:    make(chan struct{}, 1),
 		calls:   make(chan *request),
 		batches: make(chan *request),
@@ -79,6 +81,9 @@ func (s *Store) open(dir string) (err error) {
 			return fmt.Errorf("embedded: making %s: %w", dir, err)
 		}
 	}
+	if err := s.repair(dir); err != nil {
+		return openError(dir, err)
+	}
 	c, err := s.load()
 	if err != nil {
 		return openError(dir, err)
@@ -92,6 +97,20 @@ func (s *Store) open(dir string) (err error) {
 	}
 	go c.run()
 	return nil
+}
+
+// repair ends what a crash has cut short, and seals what lies there plain.
+func (s *Store) repair(dir string) error {
+	found, err := s.resume()
+	if err != nil {
+		return err
+	}
+	if found { // its log may hold secrets in plain
+		if err := s.reopen(dir); err != nil {
+			return err
+		}
+	}
+	return s.sealSecrets(dir, found)
 }
 
 // makeDatabase makes a database and closes it. Its first log is not one to serve

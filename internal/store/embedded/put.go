@@ -101,10 +101,12 @@ type change struct {
 	s        *Store
 	by       string
 	at       time.Time
-	revision int64 // given out
-	rows     []row
+	revision int64         // the highest that is given
 	entries  []store.Entry // copies that nobody else can change
 	removed  []store.Ref
+
+	revisions []revision
+	size      int // of their rows, in bytes
 	// pending are what the change has made of entries, in plain; "": it was
 	// removed.
 	pending map[store.Ref]string
@@ -161,67 +163,69 @@ func (ch *change) plain(ref store.Ref) (string, error) {
 	return string(b), err
 }
 
-// write adds the rows of one revision: the entry as it is now, and its history.
+// write adds a revision of an entry.
 func (ch *change) write(ref store.Ref, entry string) error {
 	ch.revision++
-	v := version{number: ch.revision, by: ch.by, at: ch.at, entry: entry}
-	old := string(binary.BigEndian.AppendUint64(historyPrefix(ref), uint64(v.number)))
-	now := row{key: entryKey(ref)} // without a value it goes
-	var err error
-	if entry != "" {
-		if now, err = sealVersion(now.key, &v); err != nil {
+	var e encoder
+	encodeVersion(&e, &version{number: ch.revision, by: ch.by, at: ch.at, entry: entry})
+	key := binary.BigEndian.AppendUint64(historyPrefix(ref), uint64(ch.revision))
+	ch.revisions = append(ch.revisions, revision{string(key), e.b})
+	ch.size += 2 * (len(key) + len(e.b))
+	return e.err
+}
+
+// revision is one revision of an entry as it is written: to the history, and to
+// the entry as it is.
+type revision struct {
+	key    string // in the history
+	fields []byte // of a version
+}
+
+// current is the key of the entry as it is: that of the history, in the other
+// family and without the number.
+func (r *revision) current() string {
+	return string(rune(familyEntry)) + r.key[1:len(r.key)-8]
+}
+
+// fill puts revisions into a batch.
+func fill(batch *pebble.Batch, revisions []revision) error {
+	for i := range revisions {
+		r := &revisions[i]
+		v, err := decodeVersion(r.key, string(r.fields))
+		if err != nil {
 			return err
 		}
-	}
-	was, err := sealVersion(old, &v)
-	ch.rows = append(ch.rows, now, was)
-	return err
-}
-
-func sealVersion(key string, v *version) (row, error) {
-	var e encoder
-	at := e.begin()
-	encodeVersion(&e, v)
-	return row{key, e.seal(key, at)}, e.err
-}
-
-// fill puts rows into a batch.
-func fill(batch *pebble.Batch, rows []row) error {
-	for _, r := range rows {
-		var err error
-		if r.value == nil {
-			err = batch.Delete([]byte(r.key), nil)
+		now := r.current()
+		if v.entry == "" {
+			err = batch.Delete([]byte(now), nil)
 		} else {
-			err = batch.Set([]byte(r.key), r.value, nil)
+			err = setSealed(batch, now, r.fields)
 		}
-		if err != nil {
+		if err := errors.Join(err, setSealed(batch, r.key, r.fields)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// write writes a change.
-func (s *Store) write(ctx context.Context, ch *change) error {
-	batch := s.db.NewBatch()
-	if err := errors.Join(fill(batch, ch.rows), putRevision(batch, ch.revision)); err != nil {
-		return err
-	}
-	return s.commit(newBatch(ctx, batch))
+// setSealed sets a key to a value of these fields.
+func setSealed(batch *pebble.Batch, key string, fields []byte) error {
+	op := batch.SetDeferred(len(key), 1+len(fields)+sumSize)
+	copy(op.Key, key)
+	op.Value[0] = valueVersion
+	n := 1 + copy(op.Value[1:], fields)
+	binary.LittleEndian.PutUint32(op.Value[n:], sum(key, op.Value[:n]))
+	return op.Finish()
+}
+
+// setRevision sets the highest revision that was ever given: those of removed
+// entries are in no entry's row.
+func setRevision(batch *pebble.Batch, n int64) error {
+	return setSealed(batch, string(rune(familyRevision)), binary.AppendVarint(nil, n))
 }
 
 func newBatch(ctx context.Context, batch *pebble.Batch) *request {
 	return &request{ctx: ctx, batch: batch, forget: math.MinInt32, done: make(chan struct{})}
-}
-
-// putRevision writes the highest revision that was ever given: those of removed
-// entries are in no entry's row.
-func putRevision(batch *pebble.Batch, revision int64) error {
-	var e encoder
-	at := e.begin()
-	e.int(revision)
-	key := string(rune(familyRevision))
-	return batch.Set([]byte(key), e.seal(key, at), nil)
 }
 
 func entryKey(ref store.Ref) string {
