@@ -225,8 +225,8 @@ func madeOf[T any](again bool, out T) *made[T] {
 	return &made[T]{status, out}
 }
 
-// idempotency is the header that makes a POST safe to repeat.
-type idempotency struct {
+// Idempotency is the header that makes a POST safe to repeat.
+type Idempotency struct {
 	Key string `header:"Idempotency-Key" maxLength:"255" doc:"Repeated with the same key, the request makes nothing again; secrets are then not shown."`
 }
 

@@ -23,7 +23,8 @@ type Buyers struct {
 	Next   string  `json:"next" doc:"The cursor of the rest; empty when there is none."`
 }
 
-type accountPath struct {
+// AccountPath names an account.
+type AccountPath struct {
 	Account metering.AccountID `path:"account" doc:"The account's id." example:"210987654321"`
 }
 
@@ -114,13 +115,13 @@ func (s *Service) serveSellers(api huma.API) {
 			return answer(s, ctx, Sellers{page.Items, page.Next}, err)
 		})
 	huma.Register(api, operation(api, onlookers, "get-seller", http.MethodGet, "/sellers/{account}", "Show a seller"),
-		func(ctx context.Context, in *accountPath) (*body[Seller], error) {
+		func(ctx context.Context, in *AccountPath) (*body[Seller], error) {
 			out, err := s.seller(in.Account)
 			return answer(s, ctx, out, err)
 		})
 	huma.Register(api, operation(api, operators, "put-seller", http.MethodPut, "/sellers/{account}", "Make an account a seller, or change one"),
 		func(ctx context.Context, in *struct {
-			accountPath
+			AccountPath
 			Body Seller
 		},
 		) (*body[Seller], error) {
@@ -131,7 +132,7 @@ func (s *Service) serveSellers(api huma.API) {
 			return answer(s, ctx, out, err)
 		})
 	huma.Register(api, operation(api, operators, "delete-seller", http.MethodDelete, "/sellers/{account}", "Let an account be a seller no more"),
-		func(ctx context.Context, in *accountPath) (*struct{}, error) {
+		func(ctx context.Context, in *AccountPath) (*struct{}, error) {
 			return s.done(ctx, s.removeAccount(ctx, in.Account, func(a *store.Account) { a.Seller = false }))
 		})
 }
@@ -145,13 +146,13 @@ func (s *Service) serveBuyers(api huma.API) {
 			return answer(s, ctx, Buyers{page.Items, page.Next}, err)
 		})
 	huma.Register(api, operation(api, onlookers, "get-buyer", http.MethodGet, "/buyers/{account}", "Show a buyer"),
-		func(ctx context.Context, in *accountPath) (*body[Buyer], error) {
+		func(ctx context.Context, in *AccountPath) (*body[Buyer], error) {
 			out, err := s.buyer(in.Account)
 			return answer(s, ctx, out, err)
 		})
 	huma.Register(api, operation(api, operators, "put-buyer", http.MethodPut, "/buyers/{account}", "Make an account a buyer, or change one"),
 		func(ctx context.Context, in *struct {
-			accountPath
+			AccountPath
 			Body Buyer
 		},
 		) (*body[Buyer], error) {
@@ -162,7 +163,7 @@ func (s *Service) serveBuyers(api huma.API) {
 			return answer(s, ctx, out, err)
 		})
 	huma.Register(api, operation(api, operators, "delete-buyer", http.MethodDelete, "/buyers/{account}", "Let an account be a buyer no more"),
-		func(ctx context.Context, in *accountPath) (*struct{}, error) {
+		func(ctx context.Context, in *AccountPath) (*struct{}, error) {
 			return s.done(ctx, s.removeAccount(ctx, in.Account, func(a *store.Account) { a.Buyer = false }))
 		})
 	for _, verb := range []struct {
@@ -173,7 +174,7 @@ func (s *Service) serveBuyers(api huma.API) {
 		{"resume", "Accept a suspended buyer's usage again", false},
 	} {
 		huma.Register(api, operation(api, operators, verb.name+"-buyer", http.MethodPost, "/buyers/{account}/"+verb.name, verb.summary),
-			func(ctx context.Context, in *accountPath) (*body[Buyer], error) {
+			func(ctx context.Context, in *AccountPath) (*body[Buyer], error) {
 				out, err := s.SuspendBuyer(ctx, in.Account, verb.suspended)
 				return answer(s, ctx, out, err)
 			})

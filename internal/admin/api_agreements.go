@@ -18,7 +18,8 @@ type Agreements struct {
 	Next       string           `json:"next" doc:"The cursor of the rest; empty when there is none."`
 }
 
-type agreementPath struct {
+// AgreementPath names an agreement.
+type AgreementPath struct {
 	ID metering.AgreementID `path:"id" doc:"The agreement's id." example:"agmt-0001"`
 }
 
@@ -59,13 +60,13 @@ func (s *Service) serveAgreements(api huma.API) {
 			return answer(s, ctx, Agreements{page.Items, page.Next}, err)
 		})
 	huma.Register(api, operation(api, everyone, "get-agreement", http.MethodGet, "/agreements/{id}", "Show an agreement"),
-		func(ctx context.Context, in *agreementPath) (*body[AgreementState], error) {
+		func(ctx context.Context, in *AgreementPath) (*body[AgreementState], error) {
 			out, err := s.agreement(ctx, in.ID)
 			return answer(s, ctx, out, err)
 		})
 	huma.Register(api, operation(api, operators, "put-agreement", http.MethodPut, "/agreements/{id}", "Make an agreement, or change one"),
 		func(ctx context.Context, in *struct {
-			agreementPath
+			AgreementPath
 			Body Agreement
 		},
 		) (*body[AgreementState], error) {
@@ -76,7 +77,7 @@ func (s *Service) serveAgreements(api huma.API) {
 			return answer(s, ctx, out, err)
 		})
 	huma.Register(api, operation(api, operators, "delete-agreement", http.MethodDelete, "/agreements/{id}", "Remove an agreement that was never metered, and its tokens"),
-		func(ctx context.Context, in *agreementPath) (*struct{}, error) {
+		func(ctx context.Context, in *AgreementPath) (*struct{}, error) {
 			return s.done(ctx, s.Remove(ctx, store.Ref{Kind: store.KindAgreement, Name: string(in.ID)}))
 		})
 	for _, turn := range []struct {
@@ -87,14 +88,14 @@ func (s *Service) serveAgreements(api huma.API) {
 		{"suspend", "Close an active agreement until it is activated again", s.SuspendAgreement},
 	} {
 		huma.Register(api, operation(api, operators, turn.name+"-agreement", http.MethodPost, "/agreements/{id}/"+turn.name, turn.summary),
-			func(ctx context.Context, in *agreementPath) (*body[AgreementState], error) {
+			func(ctx context.Context, in *AgreementPath) (*body[AgreementState], error) {
 				out, err := turn.do(ctx, in.ID)
 				return answer(s, ctx, out, err)
 			})
 	}
 	huma.Register(api, operation(api, operators, "end-agreement", http.MethodPost, "/agreements/{id}/end", "Wind an agreement down: the seller has the final reporting hour"),
 		func(ctx context.Context, in *struct {
-			agreementPath
+			AgreementPath
 			AtOnce bool `query:"at_once" doc:"End it without the final hour."`
 		},
 		) (*body[AgreementState], error) {
@@ -103,7 +104,7 @@ func (s *Service) serveAgreements(api huma.API) {
 		})
 	huma.Register(api, operation(api, operators, "renew-agreement", http.MethodPost, "/agreements/{id}/renew", "Let an agreement go on, under its license"),
 		func(ctx context.Context, in *struct {
-			agreementPath
+			AgreementPath
 			Expires time.Time `query:"expires" doc:"When its entitlements expire from now on."`
 		},
 		) (*body[AgreementState], error) {

@@ -21,10 +21,11 @@ type Credentials struct {
 // shown.
 type MadeCredential struct {
 	CredentialState
-	SecretAccessKey string `json:"secret_access_key,omitempty" doc:"Shown this once; absent when an idempotency key is repeated."`
+	SecretAccessKey string `json:"secret_access_key,omitempty" doc:"Shown this once; absent when an Idempotency key is repeated."`
 }
 
-type credentialPath struct {
+// CredentialPath names an access key.
+type CredentialPath struct {
 	ID string `path:"id" doc:"The access key id." example:"AKIAMETERDSELLER0001"`
 }
 
@@ -60,7 +61,7 @@ func (s *Service) serveCredentials(api huma.API) {
 			return answer(s, ctx, Credentials{page.Items, page.Next}, err)
 		})
 	huma.Register(api, operation(api, everyone, "get-credential", http.MethodGet, "/credentials/{id}", "Show an access key"),
-		func(ctx context.Context, in *credentialPath) (*body[CredentialState], error) {
+		func(ctx context.Context, in *CredentialPath) (*body[CredentialState], error) {
 			c, err := s.credential(ctx, in.ID)
 			if err != nil {
 				return nil, s.refusal(ctx, err)
@@ -69,7 +70,7 @@ func (s *Service) serveCredentials(api huma.API) {
 		})
 	huma.Register(api, creates(operation(api, sellers, "create-credential", http.MethodPost, "/credentials", "Make an access key; its secret is shown this once")),
 		func(ctx context.Context, in *struct {
-			idempotency
+			Idempotency
 			Body NewCredential
 		},
 		) (*made[MadeCredential], error) {
@@ -81,8 +82,8 @@ func (s *Service) serveCredentials(api huma.API) {
 		})
 	huma.Register(api, creates(operation(api, sellers, "rotate-credential", http.MethodPost, "/credentials/{id}/rotate", "Make another key of the same principal; the one before signs until it is disabled")),
 		func(ctx context.Context, in *struct {
-			idempotency
-			credentialPath
+			Idempotency
+			CredentialPath
 		},
 		) (*made[MadeCredential], error) {
 			if _, err := s.credential(ctx, in.ID); err != nil {
@@ -99,7 +100,7 @@ func (s *Service) serveCredentials(api huma.API) {
 		{"enable", "Let a disabled access key sign again", true},
 	} {
 		huma.Register(api, operation(api, sellers, verb.name+"-credential", http.MethodPost, "/credentials/{id}/"+verb.name, verb.summary),
-			func(ctx context.Context, in *credentialPath) (*body[CredentialState], error) {
+			func(ctx context.Context, in *CredentialPath) (*body[CredentialState], error) {
 				if _, err := s.credential(ctx, in.ID); err != nil {
 					return nil, s.refusal(ctx, err)
 				}
@@ -108,7 +109,7 @@ func (s *Service) serveCredentials(api huma.API) {
 			})
 	}
 	huma.Register(api, operation(api, operators, "delete-credential", http.MethodDelete, "/credentials/{id}", "Remove an access key"),
-		func(ctx context.Context, in *credentialPath) (*struct{}, error) {
+		func(ctx context.Context, in *CredentialPath) (*struct{}, error) {
 			return s.done(ctx, s.Remove(ctx, store.Ref{Kind: store.KindCredential, Name: in.ID}))
 		})
 }

@@ -32,15 +32,16 @@ type Keys struct {
 	Keys []Key `json:"keys"`
 }
 
-type keyPath struct {
-	productPath
+// KeyPath names a version of a signing key.
+type KeyPath struct {
+	ProductPath
 	Version int64 `path:"version" minimum:"1" maximum:"2147483647"`
 }
 
 func (s *Service) serveKeys(api huma.API) {
 	const path = "/products/{code}/keys"
 	huma.Register(api, operation(api, everyone, "list-keys", http.MethodGet, path, "List the versions of a product's signing key"),
-		func(ctx context.Context, in *productPath) (*body[Keys], error) {
+		func(ctx context.Context, in *ProductPath) (*body[Keys], error) {
 			if _, err := s.product(ctx, in.Code); err != nil {
 				return nil, s.refusal(ctx, err)
 			}
@@ -55,7 +56,7 @@ func (s *Service) serveKeys(api huma.API) {
 		})
 	get := operation(api, everyone, "get-key", http.MethodGet, path+"/{version}", "Export a version of a product's public key as PEM")
 	get.Responses = map[string]*huma.Response{"200": {Description: "The public key.", Content: map[string]*huma.MediaType{pemType: {Schema: &huma.Schema{Type: "string"}}}}}
-	huma.Register(api, get, func(ctx context.Context, in *keyPath) (*file, error) {
+	huma.Register(api, get, func(ctx context.Context, in *KeyPath) (*file, error) {
 		if _, err := s.product(ctx, in.Code); err != nil {
 			return nil, s.refusal(ctx, err)
 		}
@@ -67,8 +68,8 @@ func (s *Service) serveKeys(api huma.API) {
 	})
 	huma.Register(api, creates(operation(api, sellers, "rotate-key", http.MethodPost, path, "Rotate a product's signing key: the version before expires now")),
 		func(ctx context.Context, in *struct {
-			idempotency
-			productPath
+			Idempotency
+			ProductPath
 		},
 		) (*body[Key], error) {
 			if _, err := s.product(ctx, in.Code); err != nil {

@@ -23,12 +23,14 @@ type Dimensions struct {
 	Dimensions []Dimension `json:"dimensions"`
 }
 
-type productPath struct {
+// ProductPath names a product.
+type ProductPath struct {
 	Code metering.ProductCode `path:"code" doc:"The product code." example:"acme-scanner"`
 }
 
-type dimensionPath struct {
-	productPath
+// DimensionPath names a dimension of a product.
+type DimensionPath struct {
+	ProductPath
 	Name string `path:"name" doc:"The dimension's name; case counts." example:"scans"`
 }
 
@@ -89,13 +91,13 @@ func (s *Service) serveProducts(api huma.API) {
 			return answer(s, ctx, Products{page.Items, page.Next}, err)
 		})
 	huma.Register(api, operation(api, everyone, "get-product", http.MethodGet, "/products/{code}", "Show a product"),
-		func(ctx context.Context, in *productPath) (*body[Product], error) {
+		func(ctx context.Context, in *ProductPath) (*body[Product], error) {
 			out, err := s.product(ctx, in.Code)
 			return answer(s, ctx, out, err)
 		})
 	huma.Register(api, operation(api, operators, "put-product", http.MethodPut, "/products/{code}", "Make a product, or change one"),
 		func(ctx context.Context, in *struct {
-			productPath
+			ProductPath
 			Body Product
 		},
 		) (*body[Product], error) {
@@ -106,20 +108,20 @@ func (s *Service) serveProducts(api huma.API) {
 			return answer(s, ctx, out, err)
 		})
 	huma.Register(api, operation(api, operators, "delete-product", http.MethodDelete, "/products/{code}", "Remove a product that was never metered, and its signing keys"),
-		func(ctx context.Context, in *productPath) (*struct{}, error) {
+		func(ctx context.Context, in *ProductPath) (*struct{}, error) {
 			return s.done(ctx, s.Remove(ctx, store.Ref{Kind: store.KindProduct, Name: string(in.Code)}))
 		})
 }
 
 func (s *Service) serveDimensions(api huma.API) {
 	huma.Register(api, operation(api, everyone, "list-dimensions", http.MethodGet, "/products/{code}/dimensions", "List a product's dimensions"),
-		func(ctx context.Context, in *productPath) (*body[Dimensions], error) {
+		func(ctx context.Context, in *ProductPath) (*body[Dimensions], error) {
 			p, err := s.product(ctx, in.Code)
 			return answer(s, ctx, Dimensions{append([]Dimension{}, p.Dimensions...)}, err)
 		})
 	huma.Register(api, operation(api, operators, "put-dimension", http.MethodPut, "/products/{code}/dimensions/{name}", "Give a product a dimension, or change one"),
 		func(ctx context.Context, in *struct {
-			dimensionPath
+			DimensionPath
 			Body Dimension
 		},
 		) (*body[Product], error) {
@@ -130,7 +132,7 @@ func (s *Service) serveDimensions(api huma.API) {
 			return answer(s, ctx, out, err)
 		})
 	huma.Register(api, operation(api, operators, "delete-dimension", http.MethodDelete, "/products/{code}/dimensions/{name}", "Take a dimension from a product, if nothing was metered in it"),
-		func(ctx context.Context, in *dimensionPath) (*struct{}, error) {
+		func(ctx context.Context, in *DimensionPath) (*struct{}, error) {
 			return s.done(ctx, s.RemoveDimension(ctx, in.Code, in.Name))
 		})
 }

@@ -20,10 +20,11 @@ type Tokens struct {
 // IssuedToken is a registration token, the one time that it is shown.
 type IssuedToken struct {
 	TokenState
-	Token string `json:"token,omitempty" doc:"What the buyer's browser posts as x-amzn-marketplace-token. Shown this once; absent when an idempotency key is repeated."`
+	Token string `json:"token,omitempty" doc:"What the buyer's browser posts as x-amzn-marketplace-token. Shown this once; absent when an Idempotency key is repeated."`
 }
 
-type tokenPath struct {
+// TokenPath names a registration token.
+type TokenPath struct {
 	ID string `path:"id" doc:"The token's id, or the first eight and more letters of it."`
 }
 
@@ -51,7 +52,7 @@ func (s *Service) serveTokens(api huma.API) {
 			return answer(s, ctx, Tokens{page.Items, page.Next}, err)
 		})
 	huma.Register(api, operation(api, everyone, "get-token", http.MethodGet, "/tokens/{id}", "Show a registration token's state"),
-		func(ctx context.Context, in *tokenPath) (*body[TokenState], error) {
+		func(ctx context.Context, in *TokenPath) (*body[TokenState], error) {
 			t, err := s.findToken(in.ID)
 			if err == nil && !s.seesToken(ctx, t) {
 				err = fmt.Errorf("token %q: %w", in.ID, ErrNotFound)
@@ -64,7 +65,7 @@ func (s *Service) serveTokens(api huma.API) {
 		})
 	huma.Register(api, creates(operation(api, operators, "issue-token", http.MethodPost, "/tokens", "Issue a registration token for an agreement")),
 		func(ctx context.Context, in *struct {
-			idempotency
+			Idempotency
 			Body struct {
 				Agreement metering.AgreementID `json:"agreement" doc:"The agreement's id." example:"agmt-0001"`
 			}
@@ -77,7 +78,7 @@ func (s *Service) serveTokens(api huma.API) {
 			return madeOf(token == "", IssuedToken{state, string(token)}), nil // string: the one place that shows it
 		})
 	huma.Register(api, operation(api, operators, "expire-token", http.MethodPost, "/tokens/{id}/expire", "Let a registration token be resolved no more"),
-		func(ctx context.Context, in *tokenPath) (*body[TokenState], error) {
+		func(ctx context.Context, in *TokenPath) (*body[TokenState], error) {
 			out, err := s.ExpireToken(ctx, in.ID)
 			return answer(s, ctx, out, err)
 		})

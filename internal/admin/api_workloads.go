@@ -17,7 +17,8 @@ type Workloads struct {
 	Next      string     `json:"next" doc:"The cursor of the rest; empty when there is none."`
 }
 
-type workloadPath struct {
+// WorkloadPath names a workload.
+type WorkloadPath struct {
 	ID string `path:"id" doc:"The workload's id. A slash in it is written %2F." example:"i-0abc"`
 }
 
@@ -50,13 +51,13 @@ func (s *Service) serveWorkloads(api huma.API) {
 			return answer(s, ctx, Workloads{page.Items, page.Next}, err)
 		})
 	huma.Register(api, operation(api, onlookers, "get-workload", http.MethodGet, "/workloads/{id}", "Show a workload"),
-		func(ctx context.Context, in *workloadPath) (*body[Workload], error) {
+		func(ctx context.Context, in *WorkloadPath) (*body[Workload], error) {
 			out, err := s.workload(in.ID)
 			return answer(s, ctx, out, err)
 		})
 	huma.Register(api, operation(api, operators, "put-workload", http.MethodPut, "/workloads/{id}", "Make a workload known, or change one"),
 		func(ctx context.Context, in *struct {
-			workloadPath
+			WorkloadPath
 			Body Workload
 		},
 		) (*body[Workload], error) {
@@ -67,7 +68,7 @@ func (s *Service) serveWorkloads(api huma.API) {
 			return answer(s, ctx, out, err)
 		})
 	huma.Register(api, operation(api, operators, "delete-workload", http.MethodDelete, "/workloads/{id}", "Remove a workload that never metered"),
-		func(ctx context.Context, in *workloadPath) (*struct{}, error) {
+		func(ctx context.Context, in *WorkloadPath) (*struct{}, error) {
 			return s.done(ctx, s.Remove(ctx, store.Ref{Kind: store.KindWorkload, Name: in.ID}))
 		})
 }

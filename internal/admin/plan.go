@@ -160,8 +160,10 @@ func fieldChanges(was, now store.Entry) ([]FieldChange, error) {
 			changes = append(changes, FieldChange{name, raw(before[name]), raw(after[name])})
 		}
 	}
-	if c, ok := now.(*store.Credential); ok && was.(*store.Credential).Secret != c.Secret {
-		changes = append(changes, FieldChange{"secret_access_key", c.Secret.String(), c.Secret.String()})
+	if c, ok := now.(*store.Credential); ok {
+		if old, ok := was.(*store.Credential); ok && old.Secret != c.Secret {
+			changes = append(changes, FieldChange{"secret_access_key", old.Secret.String(), c.Secret.String()})
+		}
 	}
 	return changes, nil
 }
