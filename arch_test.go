@@ -35,6 +35,7 @@ var plan = map[string][]string{
 	"internal/policy":   {},
 	"internal/clock":    {},
 	"internal/envelope": {},
+	"internal/backup":   {},
 
 	"internal/id":     rooms("metering"),
 	"internal/report": rooms("metering"),
