@@ -138,6 +138,7 @@ func (d *dev) run(ctx context.Context, stdout, stderr io.Writer, command string)
 	serviceClock := clock.New(time.Now)
 	s.admin = &admin.Service{
 		Store: db, Clock: serviceClock, NewID: ids.New, Token: adminToken(), Log: logger,
+		ClockMoves: true,
 		SetFault: func(f admin.Fault) error { return faults.Set(awsapi.Fault(f)) },
 		Faults: func() []admin.Fault {
 			all := []admin.Fault{}

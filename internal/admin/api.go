@@ -28,7 +28,9 @@ func (s *Service) Handler() http.Handler {
 	config.RejectUnknownQueryParameters = true
 	mux := http.NewServeMux()
 	api := humago.New(mux, config)
-	s.serveClock(api)
+	if s.ClockMoves {
+		s.serveClock(api)
+	}
 	s.serveFaults(api)
 	s.serveRecords(api)
 	s.serveRefusals(api)

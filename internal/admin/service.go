@@ -35,6 +35,9 @@ type Service struct {
 	Token store.Secret // the bearer token of the API
 	Log   *slog.Logger
 
+	// ClockMoves lets the API set and move the clock, which is for development.
+	ClockMoves bool
+
 	// SetFault and Faults reach the API's fault injection; nil where there is
 	// none.
 	SetFault func(Fault) error
