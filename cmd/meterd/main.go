@@ -92,7 +92,7 @@ to a running server: METERD_URL says where it is, METERD_ADMIN_TOKEN lets them i
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return &usageError{err, cmd.CommandPath()}
 	})
-	root.AddCommand(newDev(), newConfig(), newClock(), newUsage(), newKey(), newToken(), newVersion())
+	root.AddCommand(newDev(), newServe(), newConfig(), newClock(), newUsage(), newKey(), newToken(), newVersion())
 	return root
 }
 
