@@ -105,7 +105,7 @@ var settings = []setting{
 	},
 	{
 		name: "tokens_kept", standard: "48h", least: 24 * time.Hour,
-		doc:   "how long ClientTokens are remembered; 24h at least, as AWS does",
+		doc:   "how long ClientTokens are remembered; 24h at least",
 		field: func(c *config) any { return &c.tokensKept },
 	},
 	{
