@@ -21,8 +21,6 @@ import (
 	"github.com/meterd/meterd/internal/admin"
 	"github.com/meterd/meterd/internal/awsapi"
 	"github.com/meterd/meterd/internal/caller"
-	"github.com/meterd/meterd/internal/clock"
-	"github.com/meterd/meterd/internal/id"
 	"github.com/meterd/meterd/internal/store"
 	"github.com/meterd/meterd/internal/store/embedded"
 )
@@ -132,21 +130,9 @@ func (d *dev) run(ctx context.Context, stdout, stderr io.Writer, command string)
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 
-	s := &server{store: db, log: logger}
-	faults := new(awsapi.Faults)
-	ids := id.Source{Now: time.Now}
-	serviceClock := clock.New(time.Now)
-	s.admin = &admin.Service{
-		Store: db, Clock: serviceClock, ClockMoves: true, Token: adminToken(), Log: logger,
-		SetFault: func(f admin.Fault) error { return faults.Set(awsapi.Fault(f)) },
-		Faults: func() []admin.Fault {
-			all := []admin.Fault{}
-			for _, f := range faults.All() {
-				all = append(all, admin.Fault(f))
-			}
-			return all
-		},
-	}
+	s := newServer(db, logger, adminToken(), set.limits)
+	s.data, s.drainTimeout = d.data, devDrainTimeout
+	s.forDevelopment()
 	if d.clock != "" {
 		if err := s.admin.SetClock(set.startAt); err != nil {
 			return misused("--clock: %v", err)
@@ -161,14 +147,8 @@ func (d *dev) run(ctx context.Context, stdout, stderr io.Writer, command string)
 		return fmt.Errorf("%s:\n%w", set.source, err)
 	}
 
-	s.hosts = hosts{extra: append(d.hosts, listener.Addr().String(), d.listen)}
-	s.api = &awsapi.Service{
-		Store:   db,
-		Callers: caller.NewAuthenticator(db.Catalog(), time.Now), Throttle: caller.NewThrottle(set.limits, time.Now),
-		Faults: faults, Now: serviceClock.Now, NewID: ids.New, Log: logger,
-		Rulings: db.Catalog().Compat().Rulings, Namespaces: db.Catalog().Compat().ErrorNamespace,
-		ServesHost: s.hosts.serves,
-	}
+	s.hosts.extra = append(d.hosts, listener.Addr().String(), d.listen)
+	s.api.Rulings, s.api.Namespaces = db.Catalog().Compat().Rulings, db.Catalog().Compat().ErrorNamespace
 	env := environmentOf(listener.Addr(), set.catalog, s.admin.Token)
 	if d.envFile != "" {
 		if err := env.write(d.envFile); err != nil {
@@ -182,6 +162,22 @@ func (d *dev) run(ctx context.Context, stdout, stderr io.Writer, command string)
 		}
 		logger.Info("ready", "url", env.url, "data", cmp.Or(d.data, "memory"), "catalog", set.source, "version", version())
 	})
+}
+
+// devDrainTimeout is for calls that have begun when dev is stopped.
+const devDrainTimeout = 10 * time.Second
+
+// forDevelopment opens what production has not: faults, and a clock that moves.
+func (s *server) forDevelopment() {
+	s.admin.ClockMoves = true
+	s.admin.SetFault = func(f admin.Fault) error { return s.api.Faults.Set(awsapi.Fault(f)) }
+	s.admin.Faults = func() []admin.Fault {
+		all := []admin.Fault{}
+		for _, f := range s.api.Faults.All() {
+			all = append(all, admin.Fault(f))
+		}
+		return all
+	}
 }
 
 // adminToken is the admin API's bearer token: the environment's or, if it names

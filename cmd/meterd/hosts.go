@@ -22,7 +22,7 @@ var awsHosts = []string{
 var awsSuffixes = []string{".amazonaws.com", ".amazonaws.com.cn", ".api.aws", ".api.amazonwebservices.com.cn", ".amazonaws.eu"}
 
 // serves judges a Host header, with or without a port.
-func (h hosts) serves(host string) bool {
+func (h *hosts) serves(host string) bool {
 	host = strings.ToLower(host)
 	name := host
 	if n, _, err := net.SplitHostPort(host); err == nil {

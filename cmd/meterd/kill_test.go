@@ -163,7 +163,7 @@ func (s *devServer) meter(number int32) (id string, ok bool) {
 	at := time.Date(2026, 9, 15, int(number)%killHours, 0, 0, 0, time.UTC)
 	body := fmt.Sprintf(`{"UsageRecords":[{"Timestamp":%d,"CustomerAWSAccountId":"111122223333","LicenseArn":"arn:aws:license-manager::294406891311:license:l-0a","Dimension":"d%d","Quantity":%d}]}`,
 		at.Unix(), int(number)/killHours%killDimensions, number)
-	req, err := signedRequest(s.env[urlVariable], "AKIAMETERDSELLER0001", region, "BatchMeterUsage", body)
+	req, err := signedRequest(s.env[urlVariable], "AKIAMETERDSELLER0001", demoSecret, "BatchMeterUsage", body)
 	if err != nil {
 		return "", false
 	}

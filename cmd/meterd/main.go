@@ -76,7 +76,8 @@ func newRoot() *cobra.Command {
 		Long: `meterd serves the AWS Marketplace Metering Service: MeterUsage, BatchMeterUsage,
 ResolveCustomer, RegisterUsage, and GetEntitlements beside them.
 
-Start it with 'meterd dev' and point an AWS SDK at it. The other commands speak
+Start it with 'meterd dev' and point an AWS SDK at it; in production it is
+'meterd serve', whose settings 'meterd config print' shows. The other commands speak
 to a running server: METERD_URL says where it is, METERD_ADMIN_TOKEN lets them in.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -91,7 +92,7 @@ to a running server: METERD_URL says where it is, METERD_ADMIN_TOKEN lets them i
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return &usageError{err, cmd.CommandPath()}
 	})
-	root.AddCommand(newDev(), newClock(), newUsage(), newKey(), newToken(), newVersion())
+	root.AddCommand(newDev(), newServe(), newConfig(), newClock(), newUsage(), newKey(), newToken(), newVersion())
 	return root
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
 	"net/http"
@@ -27,6 +28,8 @@ func TestMain(m *testing.M) {
 //	ready FILE             wait for the server that writes the env file, and take its variables
 //	call [KEY] OP FILE     sign and send an operation; print status and answer
 //	admin METHOD PATH [BODY]  call the admin API; print status and answer
+//
+// and those of production_script_test.go.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
@@ -42,6 +45,12 @@ func TestScripts(t *testing.T) {
 			"ready": scriptReady,
 			"call":  scriptCall,
 			"admin": scriptAdmin,
+
+			"certificate": scriptCertificate,
+			"port":        scriptPort,
+			"await":       scriptAwait,
+			"get":         scriptGet,
+			"signal":      scriptSignal,
 		},
 	})
 }
@@ -82,7 +91,7 @@ func scriptCall(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: call [KEY] OP FILE")
 	}
 	body := strings.ReplaceAll(strings.TrimSpace(ts.ReadFile(args[1])), "NOW", fmt.Sprint(time.Now().Unix()))
-	req, err := signedRequest(ts.Getenv(urlVariable), key, region, args[0], body)
+	req, err := signedRequest(ts.Getenv(urlVariable), key, cmp.Or(ts.Getenv("AWS_SECRET_ACCESS_KEY"), demoSecret), args[0], body)
 	ts.Check(err)
 	printAnswer(ts, neg, req)
 }
@@ -102,7 +111,7 @@ func scriptAdmin(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func printAnswer(ts *testscript.TestScript, neg bool, req *http.Request) {
-	res, err := http.DefaultClient.Do(req)
+	res, err := scriptClient(ts).Do(req)
 	ts.Check(err)
 	defer res.Body.Close()
 	answer, err := io.ReadAll(res.Body)
@@ -113,9 +122,11 @@ func printAnswer(ts *testscript.TestScript, neg bool, req *http.Request) {
 	}
 }
 
-// signedRequest is a call of the demo catalogue's or a test's credential; they
-// all have one secret.
-func signedRequest(url, key, region, operation, body string) (*http.Request, error) {
+// demoSecret is that of all credentials of the demo catalogue.
+const demoSecret = "example-secret"
+
+// signedRequest is a call of an operation, as an SDK makes it.
+func signedRequest(url, key, secret, operation, body string) (*http.Request, error) {
 	req, err := http.NewRequest(http.MethodPost, url+"/", strings.NewReader(body))
 	if err != nil {
 		return nil, err
@@ -123,7 +134,7 @@ func signedRequest(url, key, region, operation, body string) (*http.Request, err
 	req.Header.Set("Content-Type", "application/x-amz-json-1.1")
 	req.Header.Set("X-Amz-Target", "AWSMPMeteringService."+operation)
 	r := sigv4.Request{Method: req.Method, RequestURI: "/", Host: req.Host, Header: req.Header, Body: []byte(body)}
-	signer := sigv4.Signer{KeyID: key, Credential: sigv4.Credential{Secret: "example-secret"}, Region: region, Service: caller.SigningName}
+	signer := sigv4.Signer{KeyID: key, Credential: sigv4.Credential{Secret: secret}, Region: region, Service: caller.SigningName}
 	return req, signer.Sign(r, time.Now())
 }
 

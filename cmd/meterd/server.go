@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -13,35 +12,62 @@ import (
 
 	"github.com/meterd/meterd/internal/admin"
 	"github.com/meterd/meterd/internal/awsapi"
+	"github.com/meterd/meterd/internal/caller"
+	"github.com/meterd/meterd/internal/clock"
+	"github.com/meterd/meterd/internal/id"
 	"github.com/meterd/meterd/internal/store"
 )
 
-// server is the doors, over one store.
+// server is the doors, over one store. dev and serve fill the same one in
+// different ways.
 type server struct {
 	store store.Store
 	api   *awsapi.Service
 	admin *admin.Service
 	hosts hosts
 	log   *slog.Logger
+
+	data         string // the store's directory; "": memory
+	leastDisk    uint64 // free bytes that readiness asks for there
+	drainDelay   time.Duration
+	drainTimeout time.Duration
+	certificate  *certificate                    // nil: plain HTTP
+	watched      func(http.Handler) http.Handler // around the API; nil: nobody watches
+	supervisor   supervisor
+
 	ready atomic.Bool
 }
 
-// Limits on connections.
+// newServer wires the doors to the store.
+func newServer(db store.Store, log *slog.Logger, token store.Secret, limits caller.Limits) *server {
+	ids := id.Source{Now: time.Now}
+	serviceClock := clock.New(time.Now)
+	s := &server{store: db, log: log}
+	s.admin = &admin.Service{Store: db, Clock: serviceClock, Token: token, Log: log}
+	s.api = &awsapi.Service{
+		Store:   db,
+		Callers: caller.NewAuthenticator(db.Catalog(), time.Now), Throttle: caller.NewThrottle(limits, time.Now),
+		Faults: new(awsapi.Faults), Now: serviceClock.Now, NewID: ids.New, Log: log,
+		ServesHost: s.hosts.serves,
+	}
+	return s
+}
+
+// Limits on connections. A slow sender is cut off before it has cost much.
 const (
 	readHeaderTimeout = 5 * time.Second
 	readTimeout       = 15 * time.Second
 	writeTimeout      = 30 * time.Second
 	idleTimeout       = 65 * time.Second // longer than a load balancer's, which is often 60
 	maxHeaderBytes    = 32 << 10
-	drainTimeout      = 10 * time.Second
+	maxStreams        = 100         // of HTTP/2, on one connection
 	healthInterval    = time.Second // between looks at the store
 )
 
-// serve answers on the listener until the context is done, and then finishes
-// what has begun. started is called once it answers.
-func (s *server) serve(ctx context.Context, listener net.Listener, started func()) error {
-	front := &http.Server{
-		Handler: s.handler(),
+// newHTTPServer is how every port is served.
+func newHTTPServer(handler http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler: handler,
 		// OPTIONS * is for the doors to refuse, like anything else.
 		DisableGeneralOptionsHandler: true,
 		ReadHeaderTimeout:            readHeaderTimeout,
@@ -49,30 +75,44 @@ func (s *server) serve(ctx context.Context, listener net.Listener, started func(
 		WriteTimeout:                 writeTimeout,
 		IdleTimeout:                  idleTimeout,
 		MaxHeaderBytes:               maxHeaderBytes,
-		ErrorLog:                     slog.NewLogLogger(s.log.Handler(), slog.LevelDebug), // strangers' broken connections
+		HTTP2:                        &http.HTTP2Config{MaxConcurrentStreams: maxStreams},
+		ErrorLog:                     slog.NewLogLogger(log.Handler(), slog.LevelDebug), // strangers' broken connections
 	}
+}
+
+// serve answers on the listener until the context is done. Then it says that it
+// is not ready, goes on for drainDelay, so that whoever sends has time to hear
+// it, and finishes what has begun. started is called once it answers.
+func (s *server) serve(ctx context.Context, listener net.Listener, started func()) error {
+	front := newHTTPServer(s.handler(), s.log)
 	failed := make(chan error, 1)
-	go func() { failed <- front.Serve(listener) }()
+	if s.certificate != nil {
+		front.TLSConfig = s.certificate.config()
+		go func() { failed <- front.ServeTLS(listener, "", "") }()
+	} else {
+		go func() { failed <- front.Serve(listener) }()
+	}
 	s.ready.Store(true)
 	started()
-	health := time.NewTicker(healthInterval)
-	defer health.Stop()
-	for running := true; running; {
-		select {
-		case err := <-failed:
-			return err
-		case <-ctx.Done():
-			running = false
-		case <-health.C:
-			if err := s.store.Err(); err != nil { // only opening it again can mend it
-				return errors.Join(err, front.Close())
-			}
-		}
+	s.supervisor.tell("READY=1")
+	// The context is about to be done; what comes after it has times of its own.
+	after := context.WithoutCancel(ctx)
+	watching, unwatch := context.WithCancel(after)
+	defer unwatch()
+	go s.supervisor.watch(watching, func() bool { return s.store.Err() == nil })
+
+	if err := s.until(ctx, failed); err != nil {
+		return errors.Join(err, front.Close())
 	}
 	s.ready.Store(false)
-	s.log.Info("stopping: finishing what has begun")
-	// The context is done; draining has a time of its own.
-	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
+	s.supervisor.tell("STOPPING=1")
+	s.log.Info("stopping: finishing what has begun", "delay", s.drainDelay.String(), "timeout", s.drainTimeout.String())
+	delay, cancel := context.WithTimeout(after, s.drainDelay)
+	defer cancel()
+	if err := s.until(delay, failed); err != nil {
+		return errors.Join(err, front.Close())
+	}
+	drain, cancel := context.WithTimeout(after, s.drainTimeout)
 	defer cancel()
 	if err := front.Shutdown(drain); err != nil {
 		return errors.Join(errors.New("not every connection ended in time"), front.Close())
@@ -80,43 +120,44 @@ func (s *server) serve(ctx context.Context, listener net.Listener, started func(
 	return nil
 }
 
+// until waits for the context's end. It is an error if the server or the store
+// fails before.
+func (s *server) until(ctx context.Context, failed <-chan error) error {
+	health := time.NewTicker(healthInterval)
+	defer health.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-failed:
+			return err
+		case <-health.C:
+			if err := s.store.Err(); err != nil { // only opening it again can mend it
+				return err
+			}
+		}
+	}
+}
+
 // handler sends each request to its door by the URI as it was sent, before any
 // router cleans it. Whatever has no door is the wire's to refuse.
 func (s *server) handler() http.Handler {
 	wire, operator := s.api.Handler(), s.admin.Handler()
+	if s.watched != nil {
+		wire = s.watched(wire)
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case r.RequestURI == "/" || r.RequestURI == awsapi.CBORPath:
 			wire.ServeHTTP(w, r)
 		case strings.HasPrefix(r.RequestURI, "/admin/") && s.hosts.serves(r.Host):
+			if r.TLS != nil { // browsers come here; SDKs do not ask
+				w.Header().Set("Strict-Transport-Security", "max-age=31536000")
+			}
 			operator.ServeHTTP(w, r)
-		case r.RequestURI == "/livez":
-			answerHealth(w, nil)
-		case r.RequestURI == "/readyz" || r.RequestURI == "/healthz":
-			answerHealth(w, s.unready())
+		case s.health(w, r):
 		default:
 			wire.ServeHTTP(w, r)
 		}
 	})
-}
-
-// unready is why the server should be sent nothing; nil when it should.
-func (s *server) unready() error {
-	if err := s.store.Err(); err != nil {
-		return err
-	}
-	if !s.ready.Load() {
-		return errors.New("starting or stopping")
-	}
-	return nil
-}
-
-func answerHealth(w http.ResponseWriter, err error) {
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	text := "ok\n"
-	if err != nil {
-		w.WriteHeader(http.StatusServiceUnavailable)
-		text = err.Error() + "\n"
-	}
-	_, _ = io.WriteString(w, text)
 }

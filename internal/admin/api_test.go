@@ -35,6 +35,23 @@ func TestGuard(t *testing.T) {
 	}
 }
 
+// TestClockStandsFast serves no clock where it must not move.
+func TestClockStandsFast(t *testing.T) {
+	s := newService(t)
+	for moves, want := range map[bool]int{false: http.StatusNotFound, true: http.StatusOK} {
+		s.ClockMoves = moves
+		for method, body := range map[string]string{http.MethodGet: "", http.MethodPut: `{"advance":"1h"}`} {
+			r := httptest.NewRequest(method, "/admin/v1/clock", strings.NewReader(body))
+			r.Header.Set("Authorization", "Bearer secret")
+			w := httptest.NewRecorder()
+			s.Handler().ServeHTTP(w, r)
+			if w.Code != want {
+				t.Errorf("%s, with a clock that moves %v: %d %s; want %d", method, moves, w.Code, w.Body, want)
+			}
+		}
+	}
+}
+
 // TestNoFaultsOutsideDev serves no fault injection where none is wired.
 func TestNoFaultsOutsideDev(t *testing.T) {
 	s := newService(t)

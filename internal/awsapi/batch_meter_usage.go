@@ -61,6 +61,7 @@ func (s *Service) batchMeterUsage(ctx context.Context, req *request, in *batchMe
 		return nil, err
 	}
 	for i := range results {
+		req.records = append(req.records, results[i].status)
 		if r := &results[i]; r.status != metering.Success { // a 200 that many clients take for money
 			s.Log.InfoContext(ctx, "record not counted", "request_id", req.id, "status", r.status,
 				"buyer", claims[i].Buyer, "product", p.Code, "dimension", claims[i].Dimension, "quantity", claims[i].Quantity)

@@ -66,6 +66,7 @@ func (s *Service) meterUsage(ctx context.Context, req *request, in *meterUsageIn
 	if _, err := s.Store.Append(ctx, call); err != nil {
 		return nil, err
 	}
+	req.records = append(req.records, metering.Success)
 	return &meterUsageOutput{id: id.String()}, nil
 }
 

@@ -56,6 +56,9 @@ type Service struct {
 	Namespaces bool
 	// ServesHost says whether a Host header is one of ours; nil takes any.
 	ServesHost func(host string) bool
+	// Observe is told of each request, with its context, when its answer is known;
+	// nil: nobody listens.
+	Observe func(ctx context.Context, o Observed)
 
 	signers signers
 	work    *semaphore.Weighted // set by Handler
@@ -71,6 +74,12 @@ type request struct {
 	wire   wire
 	body   []byte
 	beaten bool // the call has told the store that the caller's workload lives
+
+	// What Observed tells of the answer.
+	outcome  string
+	status   int
+	records  []metering.Status
+	observed bool
 }
 
 // operation decodes a request's input, acts, and returns the output's body.
@@ -131,13 +140,14 @@ func (s *Service) Handler() http.Handler {
 	s.work = semaphore.NewWeighted(maxWork)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		req := &request{id: s.NewID().String(), wire: wireOf(r)}
-		defer s.recover(w, req)
+		defer s.recover(r.Context(), w, req)
 		body, err := s.call(operations, r, req)
-		status := http.StatusOK
+		req.outcome, req.status = Succeeded, http.StatusOK
 		if err != nil {
-			body, status = s.answerTo(r.Context(), req, w, err)
+			body = s.answerTo(r.Context(), req, w, err)
 		}
-		req.wire.write(w, status, req.id, body)
+		s.observe(r.Context(), req)
+		req.wire.write(w, req.status, req.id, body)
 	})
 }
 
@@ -237,7 +247,7 @@ func (s *Service) event(req *request, records ...metering.ID) *store.Event {
 
 // answerTo turns an error into an answer. What is not in the table is ours to
 // read and not the caller's.
-func (s *Service) answerTo(ctx context.Context, req *request, w http.ResponseWriter, err error) ([]byte, int) {
+func (s *Service) answerTo(ctx context.Context, req *request, w http.ResponseWriter, err error) []byte {
 	f, known := faultOf(err)
 	if known {
 		s.Log.InfoContext(ctx, "call refused", "request_id", req.id, "operation", req.op,
@@ -248,11 +258,12 @@ func (s *Service) answerTo(ctx context.Context, req *request, w http.ResponseWri
 	if f.Status == http.StatusRequestEntityTooLarge {
 		w.Header().Set("Connection", "close") // what is left of the body is not read
 	}
-	return s.envelope(req, w, f), f.Status
+	return s.envelope(req, w, f)
 }
 
 // envelope makes a fault's body, and the header that says the same.
 func (s *Service) envelope(req *request, w http.ResponseWriter, f awsjson.Fault) []byte {
+	req.outcome, req.status = f.Name, f.Status
 	if s.Namespaces {
 		f.Name = namespaceOf(req.op, f) + f.Name
 	}
@@ -279,7 +290,7 @@ func shorten(s string) string {
 }
 
 // recover answers a call that panicked as the internal error it is.
-func (s *Service) recover(w http.ResponseWriter, req *request) {
+func (s *Service) recover(ctx context.Context, w http.ResponseWriter, req *request) {
 	cause := recover()
 	if cause == nil {
 		return
@@ -288,5 +299,7 @@ func (s *Service) recover(w http.ResponseWriter, req *request) {
 		panic(cause)
 	}
 	s.Log.Error("call panicked", "request_id", req.id, "operation", req.op, "cause", cause, "stack", string(debug.Stack()))
-	req.wire.write(w, internalFault.Status, req.id, s.envelope(req, w, internalFault))
+	body := s.envelope(req, w, internalFault)
+	s.observe(ctx, req)
+	req.wire.write(w, req.status, req.id, body)
 }

@@ -192,7 +192,7 @@ func (p *player) step(kind string, words []string, data []byte) {
 	case "catalog":
 		w.apply(p.t, data)
 	case "rotate":
-		_, err = w.admin.RotateKey(ctx, metering.ProductCode(words[0]))
+		_, err = w.admin.RotateKey(ctx, metering.ProductCode(words[0]), "")
 	case "stop":
 		var n int
 		if n, err = strconv.Atoi(words[0]); err == nil {

@@ -1,0 +1,225 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/meterd/meterd/internal/admin"
+	"github.com/meterd/meterd/internal/awsapi"
+	"github.com/meterd/meterd/internal/caller"
+	"github.com/meterd/meterd/internal/store"
+	"github.com/meterd/meterd/internal/store/embedded"
+)
+
+func newServe() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Serve in production, from a directory, over TLS",
+		Long: `Serve the API in production. It needs a directory for the data, a file of keys,
+an admin token, and TLS or a proxy in front that has it; it refuses to start
+with less, or over data that 'meterd dev' has seeded.
+
+Every setting is a flag, a variable (--drain-delay is METERD_DRAIN_DELAY) and a
+line of the file that --config names (drain_delay). A flag goes before a variable,
+a variable before the file. The admin token has no flag: it is METERD_ADMIN_TOKEN,
+or in the file that METERD_ADMIN_TOKEN_FILE names, or a credential of systemd's.
+'meterd config print' shows what is set, and where.`,
+		Example: `  meterd serve --config /etc/meterd/meterd.yaml
+  meterd serve --data /var/lib/meterd --key-file keys.age --tls-cert cert.pem --tls-key key.pem
+  meterd serve --data /var/lib/meterd --key-file keys.age --behind-proxy --hosts metering.example.com`,
+		Args: exactly(),
+	}
+	cmd.RunE = func(*cobra.Command, []string) error {
+		r := readConfig(cmd.Flags(), os.Environ())
+		r.refuse()
+		if len(r.problems) > 0 {
+			return &usageError{problemList(r.problems), cmd.CommandPath()}
+		}
+		return serve(cmd.Context(), cmd.OutOrStdout(), &r.config)
+	}
+	settingFlags(cmd)
+	return cmd
+}
+
+// refuse adds what stands in the way of production to what is wrong.
+func (r *reading) refuse() {
+	for i := range r.values {
+		v := &r.values[i]
+		if !v.required || v.texts != nil {
+			continue
+		}
+		way := "--" + v.flag() + ", " + v.variable() + " or " + v.name + " in the configuration file"
+		if v.secret() {
+			way = fmt.Sprintf("%s, %s%s, %s in $%s or in the configuration file", v.variable(), v.variable(), fileSuffix, v.name, credentialsVariable)
+		}
+		r.problems = append(r.problems, fmt.Errorf("%s is not set (%s): give %s", v.name, v.doc, way))
+	}
+	if r.value("tls_cert").texts == nil && r.value("tls_key").texts == nil && !r.config.behindProxy {
+		r.problems = append(r.problems, errors.New("this would serve plain HTTP: give --tls-cert and --tls-key, or --behind-proxy if TLS ends at a proxy in front"))
+	}
+}
+
+// leastDisk is how much room the data needs. With less, a write may soon fail,
+// which ends the store: better to be sent nothing before.
+const leastDisk = 128 << 20
+
+// serve is `meterd serve`, once its configuration is known to be sound.
+func serve(ctx context.Context, stdout io.Writer, c *config) (err error) {
+	log := slog.New(slog.NewJSONHandler(stdout, &slog.HandlerOptions{Level: c.logLevel}))
+	if _, err := readKeys(c.keyFile); err != nil {
+		return fmt.Errorf("key_file: %w", err)
+	}
+	var cert *certificate
+	if c.tlsCert != "" {
+		if cert, err = newCertificate(c.tlsCert, c.tlsKey, log); err != nil {
+			return err
+		}
+	}
+	traces, err := newTracing(ctx, log)
+	if err != nil {
+		return err
+	}
+	db, err := embedded.Open(embedded.Options{Dir: c.data, Logger: log})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	if err := refuseDemo(db.Catalog()); err != nil {
+		return fmt.Errorf("%s: %w", c.data, err)
+	}
+
+	limits := caller.AWSLimits()
+	if c.throttle == "off" {
+		limits = nil
+	}
+	s := newServer(db, log, c.adminToken, limits)
+	s.data, s.leastDisk = c.data, leastDisk
+	s.drainDelay, s.drainTimeout = c.drainDelay, c.drainTimeout
+	s.certificate, s.supervisor = cert, newSupervisor(log)
+	m := newMetrics()
+	m.follow(s)
+	s.watch(m, traces)
+	if traces != nil {
+		defer traces.flush(ctx, log)
+	}
+
+	listener, err := listen("listen", c.listen)
+	if err != nil {
+		return err
+	}
+	defer listener.Close()
+	s.hosts.extra = append(c.hosts, listener.Addr().String(), c.listen)
+	ready := []any{"url", urlOf(listener, cert), "data", c.data, "version", version()}
+	if c.metricsListen != "" {
+		beside, err := listen("metrics_listen", c.metricsListen)
+		if err != nil {
+			return err
+		}
+		telemetry := newHTTPServer(m.handler(s), log)
+		defer telemetry.Close() // last: how the draining goes can be watched
+		go func() {
+			if err := telemetry.Serve(beside); !errors.Is(err, http.ErrServerClosed) {
+				log.Error("metrics are no longer served", "error", err)
+			}
+		}()
+		ready = append(ready, "metrics", urlOf(beside, nil)+"/metrics")
+	}
+	defer s.reloadOnSignal(ctx)()
+	return s.serve(ctx, newCappedListener(listener, c.connectionsPerAddress, m.refused.Inc), func() { log.Info("ready", ready...) })
+}
+
+// watch lets metrics and, if there are any, traces see every call.
+func (s *server) watch(m *metrics, traces *tracing) {
+	s.watched, s.api.Observe = m.timed, m.observe
+	if traces == nil {
+		return
+	}
+	s.watched = func(next http.Handler) http.Handler { return m.timed(traces.spanned(next)) }
+	s.api.Observe = func(ctx context.Context, o awsapi.Observed) {
+		m.observe(ctx, o)
+		traces.observe(ctx, o)
+	}
+}
+
+// reloadOnSignal reads the certificate again on SIGHUP, and when it changes. The
+// signal must not end the process where there is nothing to read again.
+func (s *server) reloadOnSignal(ctx context.Context) (stop func()) {
+	told := make(chan os.Signal, 1)
+	signal.Notify(told, syscall.SIGHUP)
+	if s.certificate == nil {
+		return func() { signal.Stop(told) }
+	}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx)) // while draining, too
+	tick := time.NewTicker(certificateInterval)
+	go s.certificate.watch(ctx, told, tick.C)
+	return func() {
+		signal.Stop(told)
+		tick.Stop()
+		cancel()
+	}
+}
+
+func listen(name, address string) (*net.TCPListener, error) {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("%s %s: %w; choose another address with --%s", name, address, err, settingNamed(name).flag())
+	}
+	return l.(*net.TCPListener), nil
+}
+
+// urlOf is where a listener is reached.
+func urlOf(l net.Listener, cert *certificate) string {
+	if cert != nil {
+		return "https://" + l.Addr().String()
+	}
+	return "http://" + l.Addr().String()
+}
+
+// readKeys reads the file with the keys that secrets are sealed with.
+func readKeys(path string) ([]byte, error) {
+	b, err := os.ReadFile(path)
+	if err == nil && len(strings.TrimSpace(string(b))) == 0 {
+		err = fmt.Errorf("%s is empty", path)
+	}
+	return b, err
+}
+
+// secretLength is the least that a secret access key may have; AWS's own have 40.
+const secretLength = 20
+
+// refuseDemo finds credentials that are public: the demo catalogue's, whose
+// secrets everyone can read, and such as are too short to be secret.
+func refuseDemo(catalog *store.Catalog) error {
+	demo, err := admin.ParseCatalog(demoCatalog)
+	if err != nil {
+		return fmt.Errorf("the demo catalogue: %w", err)
+	}
+	for entry := range catalog.All(store.KindCredential) {
+		c := entry.(*store.Credential)
+		known := slices.ContainsFunc(demo.Credentials, func(d admin.Credential) bool {
+			return d.AccessKeyID == c.KeyID || d.SecretAccessKey == string(c.Secret)
+		})
+		switch {
+		case known:
+			return fmt.Errorf("access key %s is of the demo catalogue, which everyone can read: "+
+				"serve from a directory that 'meterd dev' has not seeded, with --data", c.KeyID)
+		case len(c.Secret) < secretLength:
+			return fmt.Errorf("the secret of access key %s has less than %d characters and can be guessed: "+
+				"serve from a directory with credentials made for production, with --data", c.KeyID, secretLength)
+		}
+	}
+	return nil
+}
