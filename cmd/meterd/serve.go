@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/signal"
 	"slices"
-	"strings"
 	"syscall"
 	"time"
 
@@ -20,6 +19,7 @@ import (
 	"github.com/meterd/meterd/internal/admin"
 	"github.com/meterd/meterd/internal/awsapi"
 	"github.com/meterd/meterd/internal/caller"
+	"github.com/meterd/meterd/internal/envelope"
 	"github.com/meterd/meterd/internal/store"
 	"github.com/meterd/meterd/internal/store/embedded"
 )
@@ -79,7 +79,8 @@ const leastDisk = 128 << 20
 // serve is `meterd serve`, once its configuration is known to be sound.
 func serve(ctx context.Context, stdout io.Writer, c *config) (err error) {
 	log := slog.New(slog.NewJSONHandler(stdout, &slog.HandlerOptions{Level: c.logLevel}))
-	if _, err := readKeys(c.keyFile); err != nil {
+	keys, err := readKeys(c.keyFile)
+	if err != nil {
 		return fmt.Errorf("key_file: %w", err)
 	}
 	var cert *certificate
@@ -92,7 +93,7 @@ func serve(ctx context.Context, stdout io.Writer, c *config) (err error) {
 	if err != nil {
 		return err
 	}
-	db, err := embedded.Open(embedded.Options{Dir: c.data, Logger: log})
+	db, err := embedded.Open(embedded.Options{Dir: c.data, Logger: log, Keys: keys})
 	if err != nil {
 		return err
 	}
@@ -106,6 +107,7 @@ func serve(ctx context.Context, stdout io.Writer, c *config) (err error) {
 		limits = nil
 	}
 	s := newServer(db, log, c.adminToken, limits)
+	s.admin.Strict = true
 	s.data, s.leastDisk = c.data, leastDisk
 	s.drainDelay, s.drainTimeout = c.drainDelay, c.drainTimeout
 	s.certificate, s.supervisor = cert, newSupervisor(log)
@@ -138,6 +140,7 @@ func serve(ctx context.Context, stdout io.Writer, c *config) (err error) {
 		ready = append(ready, "metrics", urlOf(beside, nil)+"/metrics")
 	}
 	defer s.reloadOnSignal(ctx)()
+	defer s.housekeep(ctx, admin.Keeping{Refusals: c.refusalsKept, ClientTokens: c.tokensKept})()
 	return s.serve(ctx, newCappedListener(listener, c.connectionsPerAddress, m.refused.Inc), func() { log.Info("ready", ready...) })
 }
 
@@ -151,6 +154,34 @@ func (s *server) watch(m *metrics, traces *tracing) {
 	s.api.Observe = func(ctx context.Context, o awsapi.Observed) {
 		m.observe(ctx, o)
 		traces.observe(ctx, o)
+	}
+}
+
+// housekeepingInterval is how often what has been kept long enough is let go.
+const housekeepingInterval = time.Hour
+
+// housekeep lets go of what need not be kept, now and every hour, until stop.
+func (s *server) housekeep(ctx context.Context, k admin.Keeping) (stop func()) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		tick := time.NewTicker(housekeepingInterval)
+		defer tick.Stop()
+		for {
+			if err := s.admin.Housekeep(ctx, k); err != nil && ctx.Err() == nil {
+				s.log.Error("housekeeping failed", "error", err)
+			}
+			select {
+			case <-tick.C:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return func() {
+		cancel()
+		<-done
 	}
 }
 
@@ -189,12 +220,16 @@ func urlOf(l net.Listener, cert *certificate) string {
 }
 
 // readKeys reads the file with the keys that secrets are sealed with.
-func readKeys(path string) ([]byte, error) {
-	b, err := os.ReadFile(path)
-	if err == nil && len(strings.TrimSpace(string(b))) == 0 {
-		err = fmt.Errorf("%s is empty", path)
+func readKeys(path string) (*envelope.Keys, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("%w; 'meterd keyfile create %s' makes one", err, path)
 	}
-	return b, err
+	keys, err := envelope.Parse(string(text))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return keys, nil
 }
 
 // secretLength is the least that a secret access key may have; AWS's own have 40.
