@@ -37,12 +37,15 @@ type Refusals struct {
 
 func refusalOf(r *store.Refusal) Refusal {
 	out := Refusal{
-		Time: r.Time.UTC(), Reason: string(r.Reason), Seller: string(r.Seller), Product: string(r.Key.Product),
-		Party: r.Key.Party, Region: r.Key.Region, Dimension: r.Key.Dimension, Hour: r.Key.Hour.Time(),
-		Timestamp: r.Timestamp.UTC(), Quantity: r.Quantity, RequestID: r.RequestID,
+		Time: r.Time.UTC(), Reason: r.Reason, Seller: string(r.Seller), Product: string(r.Product),
+		Region: r.Region, RequestID: r.RequestID,
 	}
-	if r.Held != nil {
-		out.HeldQuantity, out.HeldBy = &r.Held.Quantity, r.Held.ID.String()
+	if rec := r.Record; rec != nil {
+		out.Party, out.Dimension, out.Hour = rec.Key.Party, rec.Key.Dimension, rec.Key.Hour.Time()
+		out.Timestamp, out.Quantity = rec.Timestamp.UTC(), rec.Quantity
+		if rec.Held != nil {
+			out.HeldQuantity, out.HeldBy = &rec.Held.Quantity, rec.Held.ID.String()
+		}
 	}
 	return out
 }

@@ -153,6 +153,9 @@ func (a *application) compat(c Compat) {
 	oneOf(a, "compat.repeat", c.Repeat, "success", "duplicate")
 	oneOf(a, "compat.month_end", c.MonthEnd, "restrict", "extend")
 	oneOf(a, "compat.final_hour", c.FinalHour, "ending", "ended")
+	if c != (Compat{}) {
+		a.put("compat", &store.Compat{Rulings: c.Rulings(), ErrorNamespace: c.ErrorNamespace})
+	}
 }
 
 // accounts enters sellers and buyers; an account may be both.

@@ -156,14 +156,14 @@ func (s *Service) batchRest(req *request, claims []metering.Claim, results []usa
 		if r.status == metering.Success {
 			continue
 		}
-		refusal := store.Refusal{
-			ID: s.NewID(), Time: req.now, Seller: req.caller.Account, RequestID: req.id, Reason: r.status,
-			Key: r.key, Timestamp: claims[i].Timestamp, Quantity: claims[i].Quantity,
-		}
+		record := &store.RefusedRecord{Key: r.key, Timestamp: claims[i].Timestamp, Quantity: claims[i].Quantity}
 		if r.held != nil {
-			refusal.Held = &store.Held{ID: r.held.ID, Quantity: r.held.Quantity}
+			record.Held = &store.Held{ID: r.held.ID, Quantity: r.held.Quantity}
 		}
-		rest.Refusals = append(rest.Refusals, refusal)
+		rest.Refusals = append(rest.Refusals, store.Refusal{
+			ID: s.NewID(), Time: req.now, Seller: req.caller.Account, Account: req.caller.Account, KeyID: req.caller.KeyID,
+			Region: req.region, Operation: req.op, RequestID: req.id, Product: r.key.Product, Reason: string(r.status), Record: record,
+		})
 	}
 	rest.Event = s.event(req, ids...)
 	return rest

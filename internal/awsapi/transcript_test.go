@@ -328,11 +328,7 @@ func (p *player) holdings(kind string) (string, bool) {
 				p.t.Fatal(err)
 			}
 			for _, r := range page.Items {
-				fmt.Fprintf(&b, "%s: %s of %s, %s %s: %d at %s", r.Seller, r.Reason, r.Key.Party, r.Key.Product, r.Key.Dimension, r.Quantity, stamp(r.Timestamp))
-				if r.Held != nil {
-					fmt.Fprintf(&b, ", held by %s with %d", r.Held.ID, r.Held.Quantity)
-				}
-				fmt.Fprintln(&b)
+				b.WriteString(refusalText(&r))
 			}
 		}
 	case "events":
@@ -349,4 +345,14 @@ func (p *player) holdings(kind string) (string, bool) {
 		return "", false
 	}
 	return b.String(), true
+}
+
+// refusalText is a line of a transcript's refusals.
+func refusalText(r *store.Refusal) string {
+	rec := r.Record
+	text := fmt.Sprintf("%s: %s of %s, %s %s: %d at %s", r.Seller, r.Reason, rec.Key.Party, r.Product, rec.Key.Dimension, rec.Quantity, rec.Timestamp.Format(time.RFC3339Nano))
+	if rec.Held != nil {
+		text += fmt.Sprintf(", held by %s with %d", rec.Held.ID, rec.Held.Quantity)
+	}
+	return text + "\n"
 }
