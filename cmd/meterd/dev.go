@@ -166,7 +166,6 @@ func (d *dev) run(ctx context.Context, stdout, stderr io.Writer, command string)
 		Store:   db,
 		Callers: caller.NewAuthenticator(db.Catalog(), time.Now), Throttle: caller.NewThrottle(set.limits, time.Now),
 		Faults: faults, Now: serviceClock.Now, NewID: ids.New, Log: logger,
-		Rulings: set.catalog.Compat.Rulings(), Namespaces: set.catalog.Compat.ErrorNamespace,
 		ServesHost: s.hosts.serves,
 	}
 	env := environmentOf(listener.Addr(), set.catalog, s.admin.Token)
