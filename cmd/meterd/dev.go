@@ -148,7 +148,6 @@ func (d *dev) run(ctx context.Context, stdout, stderr io.Writer, command string)
 	}
 
 	s.hosts.extra = append(d.hosts, listener.Addr().String(), d.listen)
-	s.api.Rulings, s.api.Namespaces = db.Catalog().Compat().Rulings, db.Catalog().Compat().ErrorNamespace
 	env := environmentOf(listener.Addr(), set.catalog, s.admin.Token)
 	if d.envFile != "" {
 		if err := env.write(d.envFile); err != nil {

@@ -50,6 +50,7 @@ func newServer(db store.Store, log *slog.Logger, token store.Secret, limits call
 		Faults: new(awsapi.Faults), Now: serviceClock.Now, NewID: ids.New, Log: log,
 		ServesHost: s.hosts.serves,
 	}
+	s.admin.LastUsed = s.api.Callers.LastUsed
 	return s
 }
 

@@ -28,7 +28,7 @@ func (s *Service) batchMeterUsage(ctx context.Context, req *request, in *batchMe
 	if err != nil {
 		return nil, err
 	}
-	if err := metering.CheckUsage(p, metering.BatchMeterUsageWindow, claims, req.now, s.Rulings); err != nil {
+	if err := metering.CheckUsage(p, metering.BatchMeterUsageWindow, claims, req.now, req.compat.Rulings); err != nil {
 		return nil, err
 	}
 	if s.Faults.unprocessed() {
@@ -51,7 +51,7 @@ func (s *Service) batchMeterUsage(ctx context.Context, req *request, in *batchMe
 		After: func(out store.Outcome) (store.Rest, error) {
 			for i := range records {
 				result, holder := &results[offered[i]], &out.Holders[i]
-				result.id, result.status = holder.ID, metering.StatusOf(&records[i], holder, s.Rulings)
+				result.id, result.status = holder.ID, metering.StatusOf(&records[i], holder, req.compat.Rulings)
 				result.held = holder
 			}
 			return s.batchRest(req, claims, results), nil
@@ -85,6 +85,9 @@ func (s *Service) productOf(req *request, in *batchMeterUsageInput) (*metering.P
 		_, p := s.license(req, in.records[i].licenseARN.Value)
 		if p == nil || p == first {
 			continue
+		}
+		if first == nil {
+			req.product = p.Code
 		}
 		if err := metering.CheckProduct(req.op, p.Code, p, req.caller, req.region); err != nil {
 			return nil, err
@@ -122,7 +125,7 @@ func (s *Service) claimsOf(req *request, p *metering.Product, in *batchMeterUsag
 		var err error
 		if u.LicenseARN != "" {
 			a, _ := s.license(req, u.LicenseARN)
-			claims[i], err = metering.ClaimByLicense(u, a, p, s.suspended(u.Account), req.now, s.Rulings)
+			claims[i], err = metering.ClaimByLicense(u, a, p, s.suspended(u.Account), req.now, req.compat.Rulings)
 		} else {
 			buyer := u.Account
 			if in.records[i].customer.Set && p.Generation != metering.LicenseGeneration {
@@ -131,7 +134,7 @@ func (s *Service) claimsOf(req *request, p *metering.Product, in *batchMeterUsag
 					return nil, fmt.Errorf("%w: %q was not issued for product %s", metering.ErrInvalidCustomerIdentifier, u.Customer, p.Code)
 				}
 			}
-			claims[i], err = metering.ClaimBySubscription(u, buyer, p, catalog.Agreements(p.Code, buyer), s.suspended(buyer), req.now, s.Rulings)
+			claims[i], err = metering.ClaimBySubscription(u, buyer, p, catalog.Agreements(p.Code, buyer), s.suspended(buyer), req.now, req.compat.Rulings)
 		}
 		if err != nil {
 			return nil, err
@@ -161,11 +164,10 @@ func (s *Service) batchRest(req *request, claims []metering.Claim, results []usa
 		if r.held != nil {
 			record.Held = &store.Held{ID: r.held.ID, Quantity: r.held.Quantity}
 		}
-		refusal := store.Refusal{
-			ID: s.NewID(), Time: req.now, Seller: req.caller.Account, Account: req.caller.Account, KeyID: req.caller.KeyID, Region: req.region,
-			Operation: req.op, RequestID: req.id, Product: r.key.Product, Reason: string(r.status), Record: record,
-		}
-		rest.Refusals = append(rest.Refusals, refusal)
+		rest.Refusals = append(rest.Refusals, store.Refusal{
+			ID: s.NewID(), Time: req.now, Seller: req.caller.Account, Account: req.caller.Account, KeyID: req.caller.KeyID,
+			Region: req.region, Operation: req.op, RequestID: req.id, Product: r.key.Product, Reason: string(r.status), Record: record,
+		})
 	}
 	rest.Event = s.event(req, ids...)
 	return rest
@@ -238,6 +240,9 @@ func (r *usageRecord) decode(d *awsjson.Decoder) {
 		}
 	}
 }
+
+// product is "" where licenses tell it: productOf looks them up.
+func (in *batchMeterUsageInput) product() string { return in.productCode.Value }
 
 func (in *batchMeterUsageInput) check(metering.Caller) error {
 	var v awsjson.Violations

@@ -94,11 +94,10 @@ func TestOursToRead(t *testing.T) {
 	t.Parallel()
 	for _, err := range []error{nil, fmt.Errorf("the disk at /dev/sda1 is full"), store.ErrUnknown, context.Canceled} {
 		for _, namespaces := range []bool{false, true} {
-			w := newWorld(t, worldOptions{})
+			w := newWorld(t, worldOptions{compat: fmt.Sprintf("error_namespace: %v", namespaces)})
 			var logged bytes.Buffer
 			w.api.Log = newLogger(&logged)
 			w.api.Store = failingStore{w.store, err}
-			w.api.Namespaces = namespaces
 			c := newCall("POST", "BatchMeterUsage", "AKIASELLERACME001", "us-east-1")
 			c.body = []byte(batchOf(recordOf(vectorsNow, "scans", 5)))
 			response, body := w.do(t, c)

@@ -47,7 +47,7 @@ func (s *Service) getEntitlements(_ context.Context, req *request, in *getEntitl
 
 	out := &getEntitlementsOutput{Entitlements: []entitlement{}}
 	for _, a := range s.entitlingAgreements(p, in.Filter) {
-		if a.ID < after || !in.picks(a) || s.suspended(a.Buyer) || !a.OpenAt(req.now, s.Rulings) {
+		if a.ID < after || !in.picks(a) || s.suspended(a.Buyer) || !a.OpenAt(req.now, req.compat.Rulings) {
 			continue
 		}
 		for i := range a.Entitlements {
@@ -151,6 +151,13 @@ func (in *getEntitlementsInput) decode(d *awsjson.Decoder) {
 			d.Skip()
 		}
 	}
+}
+
+func (in *getEntitlementsInput) product() string {
+	if in.ProductCode == nil {
+		return ""
+	}
+	return *in.ProductCode
 }
 
 func (in *getEntitlementsInput) decodeFilter(d *awsjson.Decoder) {

@@ -27,7 +27,7 @@ func (s *Service) meterUsage(ctx context.Context, req *request, in *meterUsageIn
 	}
 	u := in.usage()
 	claims := []metering.Claim{{UsageRecord: &u, Buyer: req.caller.Account, Subscribed: true}}
-	if err := metering.CheckUsage(p, metering.MeterUsageWindow, claims, req.now, s.Rulings); err != nil {
+	if err := metering.CheckUsage(p, metering.MeterUsageWindow, claims, req.now, req.compat.Rulings); err != nil {
 		return nil, err
 	}
 	if req.caller.Platform() == metering.PlatformAgentCore && in.allocations.Set {
@@ -102,6 +102,8 @@ func (in *meterUsageInput) decode(d *awsjson.Decoder) {
 		}
 	}
 }
+
+func (in *meterUsageInput) product() string { return in.productCode.Value }
 
 func (in *meterUsageInput) check(c metering.Caller) error {
 	var v awsjson.Violations

@@ -47,7 +47,7 @@ func TestObserve(t *testing.T) {
 			w := newWorld(t, worldOptions{})
 			var seen []Observed
 			w.api.Observe = func(_ context.Context, o Observed) { seen = append(seen, o) }
-			w.api.Namespaces = true // which are not part of an outcome
+			w.apply(t, []byte("compat: {error_namespace: true}")) // which is not part of an outcome
 			c := newCall("POST", "BatchMeterUsage", seller, "us-east-1")
 			test.call(c)
 			w.handle(t, c)

@@ -77,6 +77,8 @@ func (in *registerUsageInput) decode(d *awsjson.Decoder) {
 	}
 }
 
+func (in *registerUsageInput) product() string { return in.productCode.Value }
+
 func (in *registerUsageInput) check(metering.Caller) error {
 	var v awsjson.Violations
 	var top *awsjson.Path

@@ -17,7 +17,8 @@ func (s *Service) resolveCustomer(ctx context.Context, req *request, in *resolve
 		return nil, err
 	}
 	catalog := s.Store.Catalog()
-	token := catalog.Token(sha256.Sum256([]byte(in.registrationToken.Value)))
+	hash := sha256.Sum256([]byte(in.registrationToken.Value))
+	token := catalog.Token(hash)
 	var agreement *metering.Agreement
 	var product *metering.Product
 	if token != nil {
@@ -25,11 +26,15 @@ func (s *Service) resolveCustomer(ctx context.Context, req *request, in *resolve
 			product = catalog.Product(agreement.Product)
 		}
 	}
+	if product != nil && product.Seller == req.caller.Account { // another seller's is answered like none
+		req.product = product.Code
+	}
 	if err := metering.CheckToken(token, product, req.caller, req.now); err != nil {
 		return nil, err
 	}
 	_, err := s.Store.Append(ctx, store.Call{
 		Account: req.caller.Account, Region: req.region, At: req.now, Registration: req.alive(),
+		Redemption: &store.Redemption{Token: hash, KeyID: req.caller.KeyID},
 		After: func(store.Outcome) (store.Rest, error) {
 			return store.Rest{Event: s.event(req)}, nil
 		},
@@ -52,6 +57,9 @@ func (in *resolveCustomerInput) decode(d *awsjson.Decoder) {
 		}
 	}
 }
+
+// product is told by the token, if it is one.
+func (in *resolveCustomerInput) product() string { return "" }
 
 func (in *resolveCustomerInput) check(metering.Caller) error {
 	var v awsjson.Violations

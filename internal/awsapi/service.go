@@ -50,10 +50,6 @@ type Service struct {
 	Now      func() time.Time // the service's clock
 	NewID    func() metering.ID
 	Log      *slog.Logger
-
-	Rulings metering.Rulings
-	// Namespaces writes __type as namespace#Name, as some AWS front ends do.
-	Namespaces bool
 	// ServesHost says whether a Host header is one of ours; nil takes any.
 	ServesHost func(host string) bool
 	// Observe is told of each request, with its context, when its answer is known;
@@ -62,15 +58,18 @@ type Service struct {
 
 	signers signers
 	work    *semaphore.Weighted // set by Handler
+	kept    *caller.Throttle    // which of the refusals that come in floods are kept; set by Handler
 }
 
 // request is one call, as far as its operation needs to know it.
 type request struct {
-	id     string // x-amzn-RequestId
+	uid    metering.ID
+	id     string // uid as x-amzn-RequestId
 	op     metering.Operation
 	caller metering.Caller
 	region string
-	now    time.Time // one reading of the service's clock for the whole call (invariant I8)
+	now    time.Time     // one reading of the service's clock for the whole call (invariant I8)
+	compat *store.Compat // and one of which readings of AWS hold
 	wire   wire
 	body   []byte
 	beaten bool // the call has told the store that the caller's workload lives
@@ -80,6 +79,9 @@ type request struct {
 	status   int
 	records  []metering.Status
 	observed bool
+
+	product metering.ProductCode // that the input told, as far as it was read
+	claimed *store.Refusal       // to be kept if the key that nobody has proved to have is one of ours
 }
 
 // operation decodes a request's input, acts, and returns the output's body.
@@ -110,6 +112,7 @@ type input[T any] interface {
 	*T
 	decode(d *awsjson.Decoder)
 	check(c metering.Caller) error
+	product() string // the code that it tells; "" if none
 }
 
 // output is a shape that can be written as JSON.
@@ -119,7 +122,11 @@ type output interface{ appendJSON(b []byte) []byte }
 func op[T any, In input[T], Out output](method func(context.Context, *request, In) (Out, error)) operation {
 	return func(ctx context.Context, req *request) ([]byte, error) {
 		in := In(new(T))
-		if err := req.wire.decode(req.body, in); err != nil {
+		err := req.wire.decode(req.body, in)
+		if code := in.product(); len(code) <= maxProductCode && metering.IsProductCode(code) {
+			req.product = metering.ProductCode(code)
+		}
+		if err != nil {
 			return nil, err
 		}
 		if err := in.check(req.caller); err != nil {
@@ -138,8 +145,10 @@ func op[T any, In input[T], Out output](method func(context.Context, *request, I
 func (s *Service) Handler() http.Handler {
 	operations := s.operations()
 	s.work = semaphore.NewWeighted(maxWork)
+	s.kept = s.Throttle.With(keptLimits())
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		req := &request{id: s.NewID().String(), wire: wireOf(r)}
+		id := s.NewID()
+		req := &request{uid: id, id: id.String(), wire: wireOf(r), compat: s.Store.Catalog().Compat()}
 		defer s.recover(r.Context(), w, req)
 		body, err := s.call(operations, r, req)
 		req.outcome, req.status = Succeeded, http.StatusOK
@@ -148,6 +157,9 @@ func (s *Service) Handler() http.Handler {
 		}
 		s.observe(r.Context(), req)
 		req.wire.write(w, req.status, req.id, body)
+		if req.claimed != nil {
+			s.keepClaimed(w, r, req.claimed)
+		}
 	})
 }
 
@@ -165,6 +177,7 @@ func (s *Service) call(operations map[metering.Operation]operation, r *http.Requ
 		return nil, fmt.Errorf("%w: it has too much to do", errServiceUnavailable)
 	}
 	defer s.work.Release(weight)
+	req.now = s.Now()
 	if req.caller, req.region, err = s.Callers.Authenticate(r, req.body, req.wire.signed); err != nil {
 		return nil, err
 	}
@@ -177,7 +190,6 @@ func (s *Service) call(operations map[metering.Operation]operation, r *http.Requ
 	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && encoding != "identity" {
 		return nil, &awsjson.SerializationError{Message: "Content-Encoding " + encoding + " is not supported"}
 	}
-	req.now = s.Now()
 	body, err := operations[req.op](r.Context(), req)
 	if err == nil && !req.beaten {
 		err = s.beat(r.Context(), req)
@@ -252,6 +264,7 @@ func (s *Service) answerTo(ctx context.Context, req *request, w http.ResponseWri
 	if known {
 		s.Log.InfoContext(ctx, "call refused", "request_id", req.id, "operation", req.op,
 			"account", req.caller.Account, "region", req.region, "name", f.Name, "reason", loggable(err, f.Message))
+		s.keep(ctx, req, f, err)
 	} else {
 		s.Log.ErrorContext(ctx, "call failed", "request_id", req.id, "operation", req.op, "error", err)
 	}
@@ -264,7 +277,7 @@ func (s *Service) answerTo(ctx context.Context, req *request, w http.ResponseWri
 // envelope makes a fault's body, and the header that says the same.
 func (s *Service) envelope(req *request, w http.ResponseWriter, f awsjson.Fault) []byte {
 	req.outcome, req.status = f.Name, f.Status
-	if s.Namespaces {
+	if req.compat.ErrorNamespace {
 		f.Name = namespaceOf(req.op, f) + f.Name
 	}
 	w.Header()["x-amzn-ErrorType"] = []string{f.Name}

@@ -14,6 +14,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -44,13 +45,23 @@ import (
 //	N.catalog            YAML to apply
 //	N.rotate             a product whose signing key is rotated
 //	N.stop               a registration's number among all, from 1, that is stopped
+//	N.disable, N.enable  an access key
 //	records, registrations, refusals, events   what the store holds in the end
+//
+// Refusals are listed where they are asked for; that each refused call is among
+// them is held of every call of every transcript (see kept).
 func TestTranscripts(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("testdata/*.txtar")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no transcripts: %v", err)
 	}
+	var played atomic.Int32
+	t.Cleanup(func() {
+		if int(played.Load()) == len(files) {
+			checkKeptNames(t)
+		}
+	})
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
 			t.Parallel()
@@ -60,6 +71,7 @@ func TestTranscripts(t *testing.T) {
 			}
 			p := player{t: t, update: os.Getenv("UPDATE") != "", requestIDs: map[string]bool{}}
 			p.play(archive)
+			played.Add(1)
 			if p.update {
 				if err := os.WriteFile(file, txtar.Format(archive), 0o644); err != nil {
 					t.Fatal(err)
@@ -193,6 +205,12 @@ func (p *player) step(kind string, words []string, data []byte) {
 		w.apply(p.t, data)
 	case "rotate":
 		_, err = w.admin.RotateKey(ctx, metering.ProductCode(words[0]), "")
+	case "disable", "enable":
+		c := *w.store.Catalog().Credential(words[0])
+		if c.Disabled = (time.Time{}); kind == "disable" {
+			c.Disabled = w.clock.Now()
+		}
+		_, err = w.store.Put(ctx, store.Change{Entries: []store.Entry{&c}})
 	case "stop":
 		var n int
 		if n, err = strconv.Atoi(words[0]); err == nil {
@@ -215,6 +233,7 @@ func (p *player) request(text string) {
 	}
 	response, body := p.world.do(p.t, c)
 	p.envelope(response, body)
+	p.kept(c, response, body)
 	var b strings.Builder
 	fmt.Fprintln(&b, response.StatusCode)
 	for _, name := range c.show {
@@ -301,7 +320,6 @@ func (p *player) holdings(kind string) (string, bool) {
 	w, ctx := p.world, context.Background()
 	var b strings.Builder
 	stamp := func(t time.Time) string { return t.Format(time.RFC3339Nano) }
-	accounts := w.store.Catalog().All(store.KindAccount)
 	switch kind {
 	case "records":
 		for _, r := range w.records(p.t) {
@@ -322,21 +340,11 @@ func (p *player) holdings(kind string) (string, bool) {
 			fmt.Fprintf(&b, ", metered %s\n", r.Metered(now))
 		}
 	case "refusals":
-		for a := range accounts {
-			page, err := w.store.Refusals(ctx, store.RefusalQuery{Seller: metering.AccountID(a.Ref().Name)})
-			if err != nil {
-				p.t.Fatal(err)
-			}
-			for _, r := range page.Items {
-				fmt.Fprintf(&b, "%s: %s of %s, %s %s: %d at %s", r.Seller, r.Reason, r.Key.Party, r.Key.Product, r.Key.Dimension, r.Quantity, stamp(r.Timestamp))
-				if r.Held != nil {
-					fmt.Fprintf(&b, ", held by %s with %d", r.Held.ID, r.Held.Quantity)
-				}
-				fmt.Fprintln(&b)
-			}
+		for _, r := range w.refusals(p.t) {
+			fmt.Fprintln(&b, refusalText(&r))
 		}
 	case "events":
-		for a := range accounts {
+		for a := range w.store.Catalog().All(store.KindAccount) {
 			page, err := w.store.Events(ctx, store.EventQuery{Account: metering.AccountID(a.Ref().Name)})
 			if err != nil {
 				p.t.Fatal(err)

@@ -20,7 +20,7 @@ func (s *Service) admit(ctx context.Context, req *request, code metering.Product
 	if err := metering.CheckProduct(req.op, code, p, req.caller, req.region); err != nil {
 		return nil, nil, err
 	}
-	if err := metering.CheckPlatform(req.op, p, req.caller, s.Rulings); err != nil {
+	if err := metering.CheckPlatform(req.op, p, req.caller, req.compat.Rulings); err != nil {
 		return nil, nil, err
 	}
 	admission, err := s.entitled(ctx, req, p)
@@ -36,7 +36,7 @@ func (s *Service) entitled(ctx context.Context, req *request, p *metering.Produc
 	}
 	a := store.Admission{Account: req.caller.Account, Workload: req.caller.Resource(), Product: p.Code}
 	agreements := s.Store.Catalog().Agreements(p.Code, req.caller.Account)
-	if metering.SubscriptionAt(agreements, req.now, s.Rulings).Open && !s.suspended(req.caller.Account) {
+	if metering.SubscriptionAt(agreements, req.now, req.compat.Rulings).Open && !s.suspended(req.caller.Account) {
 		return &a, nil
 	}
 	admitted, err := s.Store.Admitted(ctx, a)

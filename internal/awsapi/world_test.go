@@ -48,6 +48,7 @@ type world struct {
 	api   *Service
 	addr  string
 	ids   atomic.Uint64
+	calls sync.WaitGroup // that are being served
 	close func()
 }
 
@@ -72,22 +73,26 @@ func newWorld(t testing.TB, o worldOptions) *world {
 	w.clock.Set(o.now)
 	w.truth.Set(trueNow)
 	silent := slog.New(slog.DiscardHandler)
-	w.admin = &admin.Service{Store: db, Clock: w.clock, NewID: w.newID, Log: silent}
+	w.admin = &admin.Service{Store: db, Clock: w.clock, Log: silent}
 	w.giveKeys(t, "sidecar", "freebox")
-	if err := w.admin.Apply(context.Background(), fixture()); err != nil {
+	if _, err := w.admin.Apply(context.Background(), fixture(), admin.Applying{}); err != nil {
 		t.Fatal(err)
 	}
-	compat := w.apply(t, []byte("compat: {"+strings.ReplaceAll(strings.TrimSpace(o.compat), "\n", ", ")+"}"))
+	w.apply(t, []byte("compat: {"+strings.ReplaceAll(strings.TrimSpace(o.compat), "\n", ", ")+"}"))
 	w.api = &Service{
 		Store:    db,
 		Callers:  caller.NewAuthenticator(db.Catalog(), w.truth.Now),
 		Throttle: caller.NewThrottle(o.limits, w.truth.Now),
 		Faults:   new(Faults),
 		Now:      w.clock.Now, NewID: w.newID, Log: silent,
-		Rulings: compat.Rulings(), Namespaces: compat.ErrorNamespace,
 		ServesHost: func(host string) bool { return host != "elsewhere.example" },
 	}
-	server := httptest.NewServer(w.api.Handler())
+	handler := w.api.Handler()
+	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		w.calls.Add(1)
+		defer w.calls.Done()
+		handler.ServeHTTP(rw, r)
+	}))
 	w.addr = server.Listener.Addr().String()
 	w.close = sync.OnceFunc(func() {
 		server.Close()
@@ -119,16 +124,15 @@ func (w *world) newID() (id metering.ID) {
 }
 
 // apply applies a catalogue, or a part of one.
-func (w *world) apply(t testing.TB, source []byte) admin.Compat {
+func (w *world) apply(t testing.TB, source []byte) {
 	t.Helper()
 	c, err := admin.ParseCatalog(source)
 	if err == nil {
-		err = w.admin.Apply(context.Background(), c)
+		_, err = w.admin.Apply(context.Background(), c, admin.Applying{})
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	return c.Compat
 }
 
 // firstKey is version 1 of every container product's key: making one takes long.

@@ -51,6 +51,9 @@ func NewThrottle(limits Limits, now func() time.Time) *Throttle {
 	return &Throttle{limits: limits, now: now, buckets: make(map[bucket]*rate.Limiter), sweepAt: sweepFrom}
 }
 
+// With returns a throttle of other limits that goes by the same time.
+func (t *Throttle) With(limits Limits) *Throttle { return NewThrottle(limits, t.now) }
+
 // Allow takes a call out of its bucket, if the bucket has one left. All regions
 // that are not listed share a bucket, so that made-up names give nobody more.
 func (t *Throttle) Allow(account metering.AccountID, region string, op metering.Operation) bool {

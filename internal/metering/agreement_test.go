@@ -30,6 +30,12 @@ func TestAgreementLife(t *testing.T) {
 		{AgreementPending, "2026-09-01T08:30:00Z", false, false},
 		{AgreementPending, "2026-09-10T00:00:00Z", false, false},
 
+		// An operator's suspension closes it whatever its start and end say.
+		{AgreementSuspended, "2026-09-01T08:30:00Z", false, false},
+		{AgreementSuspended, "2026-09-10T00:00:00Z", false, false},
+		{AgreementSuspended, "2026-09-15T10:20:00Z", false, false},
+		{AgreementSuspended, "2026-09-15T10:59:00Z", false, false},
+
 		{AgreementActive, "2026-09-01T08:29:59.999999999Z", false, false},
 		{AgreementActive, "2026-09-01T08:30:00Z", true, true},
 		{AgreementActive, "2026-09-15T10:20:00Z", true, true}, // an end means nothing while it is active
@@ -156,6 +162,8 @@ func TestSubscription(t *testing.T) {
 		{"the earliest start", []*Agreement{agreement(AgreementActive, "10:30", ""), agreement(AgreementActive, "08:30", "")}, "12:00", true, []string{"08:00"}, []string{"07:59"}},
 		{"one that has not begun is not open", []*Agreement{agreement(AgreementActive, "12:00", ""), agreement(AgreementActive, "12:01", "")}, "12:00", true, []string{"12:00"}, []string{"11:59"}},
 		{"one that is pending is not open", []*Agreement{agreement(AgreementPending, "06:00", ""), agreement(AgreementActive, "08:30", "")}, "12:00", true, []string{"08:00"}, []string{"07:59"}},
+		{"one that is suspended is not open", []*Agreement{agreement(AgreementSuspended, "06:00", ""), agreement(AgreementActive, "08:30", "")}, "12:00", true, []string{"08:00"}, []string{"07:59"}},
+		{"one that is suspended, alone", []*Agreement{agreement(AgreementSuspended, "06:00", "")}, "12:00", false, nil, nil},
 		{"one that has ended is not open", []*Agreement{agreement(AgreementEnded, "06:00", "09:00"), agreement(AgreementActive, "10:00", "")}, "12:00", true, []string{"10:00"}, []string{"09:59"}},
 		{"all have ended", []*Agreement{agreement(AgreementEnded, "06:00", "09:00"), agreement(AgreementEnding, "06:00", "11:00")}, "12:00", false, nil, nil},
 		{"one winds down", []*Agreement{agreement(AgreementEnding, "08:30", "11:30")}, "12:00", true, []string{"08:00", "11:59"}, []string{"07:59", "12:00"}},
@@ -191,7 +199,7 @@ func TestSubscriptionLaws(t *testing.T) {
 		r := Rulings{FinalHourAfterEnded: rapid.Bool().Draw(t, "toolkit")}
 		near := rapid.Map(rapid.Int64Range(int64(-5*time.Hour), int64(2*time.Hour)), func(d int64) time.Time { return now.Add(time.Duration(d)) })
 		draw := rapid.Custom(func(t *rapid.T) *Agreement {
-			status := rapid.SampledFrom([]AgreementStatus{AgreementPending, AgreementActive, AgreementEnding, AgreementEnded}).Draw(t, "status")
+			status := rapid.SampledFrom([]AgreementStatus{AgreementPending, AgreementActive, AgreementSuspended, AgreementEnding, AgreementEnded}).Draw(t, "status")
 			return &Agreement{Status: status, Start: near.Draw(t, "start"), End: near.Draw(t, "end")}
 		})
 		all := rapid.SliceOfN(draw, 0, 4).Draw(t, "agreements")

@@ -208,3 +208,28 @@ func TestRepeatOrDuplicate(t *testing.T) {
 		}
 	}
 }
+
+// TestKeyTellsItsBuyer: whose usage a key is for, of every kind of key.
+func TestKeyTellsItsBuyer(t *testing.T) {
+	const seller, buyer = AccountID("210987654321"), AccountID("111122223333")
+	now, p := instant("2026-09-15T12:00:00Z"), &Product{Code: "p"}
+	u := &UsageRecord{Timestamp: now, Dimension: "scans"}
+	batch := func(license string) Key {
+		return BatchRecord(ID{1}, seller, "us-east-1", p, Claim{UsageRecord: &UsageRecord{Timestamp: now, LicenseARN: license}, Buyer: buyer}, now).Key
+	}
+	meter := func(platform Platform, workload string) Key {
+		return MeterRecord(ID{1}, Caller{Account: buyer, Workload: &Workload{ID: workload, Platform: platform}}, "us-east-1", p, u, now).Key
+	}
+	for kind, keys := range map[KeyKind][]Key{
+		KindLegacy:   {batch("")},
+		KindLicense:  {batch("arn:aws:license-manager::294406891311:license:l-0f/g")},
+		KindResource: {meter(PlatformEC2, "i-1"), meter(PlatformEKS, "a/pod/with/slashes"), meter(PlatformECS, "")},
+		KindRuntime:  {meter(PlatformAgentCore, "rt-1"), meter(PlatformAgentCore, "rt/1")},
+	} {
+		for _, k := range keys {
+			if k.Kind != kind || k.Buyer() != buyer {
+				t.Errorf("the buyer of %+v is %s, want %s; kind %d, want %d", k, k.Buyer(), buyer, k.Kind, kind)
+			}
+		}
+	}
+}

@@ -12,6 +12,9 @@ import (
 // TestRegistrationToken: contract 4.4, R-19, vectors 33 and 34.
 func TestRegistrationToken(t *testing.T) {
 	token := &RegistrationToken{Issued: instant("2026-09-15T08:00:00Z")}
+	ended := func(at string) *RegistrationToken {
+		return &RegistrationToken{Issued: token.Issued, Ended: instant("2026-09-15T" + at + "Z")}
+	}
 	p := &Product{Seller: "210987654321"}
 	seller, other := Caller{Account: "210987654321"}, Caller{Account: "999999999999"}
 	for _, row := range []struct {
@@ -28,6 +31,12 @@ func TestRegistrationToken(t *testing.T) {
 		{"after 4 h", token, p, seller, "2026-09-15T12:00:00Z", ErrExpiredToken},
 		{"days later", token, p, seller, "2026-09-18T12:00:00Z", ErrExpiredToken},
 		{"with the clock moved back, un-expired", token, p, seller, "2026-09-15T07:00:00Z", nil},
+		{"ended, a nanosecond before", ended("09:00:00"), p, seller, "2026-09-15T08:59:59.999999999Z", nil},
+		{"ended before its time", ended("09:00:00"), p, seller, "2026-09-15T09:00:00Z", ErrExpiredToken},
+		{"ended after its time, before that", ended("13:00:00"), p, seller, "2026-09-15T11:59:59.999999999Z", nil},
+		{"ended after its time changes nothing", ended("13:00:00"), p, seller, "2026-09-15T12:00:00Z", ErrExpiredToken},
+		{"ended as it was issued", ended("08:00:00"), p, seller, "2026-09-15T08:00:00Z", ErrExpiredToken},
+		{"ended, and another seller's", ended("09:00:00"), p, other, "2026-09-15T09:00:00Z", ErrInvalidToken},
 		{"never issued", nil, nil, seller, "2026-09-15T08:00:00Z", ErrInvalidToken},
 		{"for a product that is not there", token, nil, seller, "2026-09-15T08:00:00Z", ErrInvalidToken},
 		{"another seller's", token, p, other, "2026-09-15T08:00:00Z", ErrInvalidToken},
@@ -36,6 +45,12 @@ func TestRegistrationToken(t *testing.T) {
 		err := CheckToken(row.token, row.product, row.caller, instant(row.now))
 		if row.want == nil && err != nil || !errors.Is(err, row.want) {
 			t.Errorf("%s: got %v, want %v", row.name, err, row.want)
+		}
+	}
+	// Who is refused is told how long it was good for.
+	for at, want := range map[string]string{"09:00:00": "2026-09-15T09:00:00Z", "13:00:00": "2026-09-15T12:00:00Z"} {
+		if got := ended(at).Expires(); !got.Equal(instant(want)) {
+			t.Errorf("ended at %s, it expires at %s, want %s", at, got, want)
 		}
 	}
 	// One that was never issued and another seller's are told apart by nobody.

@@ -29,6 +29,11 @@ func TestClaimByLicense(t *testing.T) {
 		{"outside its activation", func(u *UsageRecord, _ *Agreement) { u.Timestamp = instant("2026-08-31T23:59:59Z") }, false, true, false},
 
 		{"pending", func(_ *UsageRecord, a *Agreement) { a.Status = AgreementPending }, false, false, true},
+		{"suspended", func(_ *UsageRecord, a *Agreement) { a.Status = AgreementSuspended }, false, false, true},
+		{"suspended, usage before the start", func(u *UsageRecord, a *Agreement) {
+			a.Status, u.Timestamp = AgreementSuspended, instant("2026-08-31T23:59:59Z")
+		}, false, false, true},
+		{"suspended, another buyer's", func(_ *UsageRecord, a *Agreement) { a.Status, a.Buyer = AgreementSuspended, "444455556666" }, false, false, false},
 		{"not yet begun", func(_ *UsageRecord, a *Agreement) { a.Start = instant("2026-09-15T12:00:01Z") }, false, false, true},
 		{"closed", func(_ *UsageRecord, a *Agreement) { a.Status, a.End = AgreementEnded, instant(now) }, false, false, true},
 		{"closed, usage after the end", func(u *UsageRecord, a *Agreement) {
@@ -91,6 +96,8 @@ func TestClaimBySubscription(t *testing.T) {
 		{"active", active, false, true},
 		{"no agreement (vector 14)", nil, false, false},
 		{"pending", []*Agreement{{Status: AgreementPending}}, false, false},
+		{"a suspended agreement", []*Agreement{{Status: AgreementSuspended}}, false, false},
+		{"a suspended agreement and an active one", append(active, &Agreement{Status: AgreementSuspended}), false, true},
 		{"closed", []*Agreement{{Status: AgreementEnded, End: now}}, false, false},
 		{"suspended", active, true, false},
 	} {

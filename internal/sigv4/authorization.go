@@ -77,6 +77,24 @@ func parseScope(credential string) (scope, error) {
 	return s, nil
 }
 
+// Claim is the key that the request says to be signed with, and the region it
+// says to be signed for; "" if the Authorization header cannot be read. Nothing
+// of it is verified.
+func (r Request) Claim() (keyID, region string) {
+	if len(r.Header[authHeader]) != 1 {
+		return "", ""
+	}
+	auth, err := parseAuthorization(r.Header[authHeader][0])
+	if err != nil {
+		return "", ""
+	}
+	s, err := parseScope(auth.credential)
+	if err != nil {
+		return "", ""
+	}
+	return s.keyID, s.region
+}
+
 // check refuses a scope of another service, version or day, naming all that is
 // wrong. The day is that of the request's own date, not of the server's clock:
 // the two differ around midnight. The region is not judged.

@@ -71,6 +71,9 @@ func FuzzVerify(f *testing.F) {
 			}
 		}
 		id, err := v.Verify(r, nil, now.Add(time.Duration(skew)))
+		if keyID, region := r.Claim(); err == nil && (keyID != id.KeyID || region != id.Region) {
+			t.Errorf("claimed was %s in %s, verified %+v", keyID, region, id)
+		}
 		if err != nil {
 			var e *Error
 			if !errors.As(err, &e) || e.Message == "" || id != (Identity{}) {

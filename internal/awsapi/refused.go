@@ -1,0 +1,92 @@
+package awsapi
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/meterd/meterd/internal/awsjson"
+	"github.com/meterd/meterd/internal/caller"
+	"github.com/meterd/meterd/internal/metering"
+	"github.com/meterd/meterd/internal/sigv4"
+	"github.com/meterd/meterd/internal/store"
+)
+
+// anyOperation stands for all of them where calls are counted that nobody has
+// proved to have signed: operation and region are then a stranger's choice, too.
+const anyOperation = metering.Operation("")
+
+// keptLimits let one refusal a second be kept of those that come in floods:
+// throttled calls, of each account, region and operation; and calls whose
+// signature fails, of each account, so that who knows no more than a key's id can
+// cause one small write a second.
+func keptLimits() caller.Limits {
+	limits := caller.Limits{anyOperation: 1}
+	for _, op := range targets {
+		limits[op] = 1
+	}
+	return limits
+}
+
+// keep remembers a call that is refused, so that its seller can see why: before
+// the answer is sent if the caller is known. What went wrong on our side is no
+// refusal, unless it was asked for.
+func (s *Service) keep(ctx context.Context, req *request, f awsjson.Fault, err error) {
+	var unsigned *sigv4.Error
+	var injected *injectedError
+	refusal := store.Refusal{
+		ID: req.uid, Time: req.now, RequestID: req.id, Operation: req.op, // there is one for a call: it has the call's id
+		Reason: f.Name, Detail: storable(loggable(err, f.Message)),
+	}
+	switch {
+	case errors.As(err, &unsigned):
+		req.claimed = &refusal
+		return
+	case req.caller.Account == "", f.Status >= http.StatusInternalServerError && !errors.As(err, &injected):
+		return
+	case errors.Is(err, errThrottled) && !s.kept.Allow(req.caller.Account, req.region, req.op):
+		return
+	}
+	refusal.Account, refusal.KeyID, refusal.Region = req.caller.Account, req.caller.KeyID, storable(shorten(req.region))
+	refusal.Seller, refusal.Product = req.caller.Account, req.product
+	if p := s.Store.Catalog().Product(req.product); p != nil {
+		refusal.Seller = p.Seller
+	}
+	s.write(ctx, refusal)
+}
+
+// keepClaimed remembers a call whose signature fails although its key is one of
+// ours: whoever sets up a client needs to see it. The answer is on its way by
+// then, so that how long it takes does not tell a disabled key from an unknown
+// one. Strangers, who name no key of ours, write nothing.
+func (s *Service) keepClaimed(w http.ResponseWriter, r *http.Request, refusal *store.Refusal) {
+	who, region, known := s.Callers.Claimed(r.Header)
+	if !known || !s.kept.Allow(who.Account, "", anyOperation) {
+		return
+	}
+	_ = http.NewResponseController(w).Flush() // a writer that cannot sends it when this is done
+	refusal.Account, refusal.KeyID, refusal.Region = who.Account, who.KeyID, storable(shorten(region))
+	refusal.Seller, refusal.Detail = who.Account, "unverified: "+refusal.Detail
+	s.write(r.Context(), *refusal)
+}
+
+// write commits a refusal. That its client has hung up does not lose it; that it
+// cannot be written does not change the answer.
+func (s *Service) write(ctx context.Context, refusal store.Refusal) {
+	_, err := s.Store.Append(context.WithoutCancel(ctx), store.Call{
+		Account: refusal.Account, Region: refusal.Region, At: refusal.Time,
+		After: func(store.Outcome) (store.Rest, error) {
+			return store.Rest{Refusals: []store.Refusal{refusal}}, nil
+		},
+	})
+	if err != nil {
+		s.Log.ErrorContext(ctx, "refused call not kept", "request_id", refusal.RequestID, "error", err)
+	}
+}
+
+// storable is a text from outside that any store can hold: SQL knows neither NUL
+// nor broken UTF-8.
+func storable(s string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
+}
