@@ -93,14 +93,11 @@ func serve(ctx context.Context, stdout io.Writer, c *config) (err error) {
 	if err != nil {
 		return err
 	}
-	db, err := embedded.Open(embedded.Options{Dir: c.data, Logger: log, Keys: keys})
+	db, err := embedded.Open(embedded.Options{Dir: c.data, Logger: log, Keys: keys, Accept: refuseDemo})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	if err := refuseDemo(db.Catalog()); err != nil {
-		return fmt.Errorf("%s: %w", c.data, err)
-	}
 
 	limits := caller.AWSLimits()
 	if c.throttle == "off" {

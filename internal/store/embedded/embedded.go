@@ -53,6 +53,9 @@ type Options struct {
 	FS vfs.FS
 	// Keys seal the secrets of the catalogue; nil leaves them plain.
 	Keys *envelope.Keys
+	// Accept, if not nil, may refuse a directory for what its catalogue holds,
+	// before anything in it is sealed.
+	Accept func(*store.Catalog) error
 	// Logger hears of errors; nil is none.
 	Logger *slog.Logger
 }
@@ -77,8 +80,9 @@ type Store struct {
 	copies  bool // it has a place that a checkpoint can be made beside
 	catalog *store.Catalog
 
-	keys *envelope.Keys
-	part int // the most bytes of a change that are written at once
+	keys   *envelope.Keys
+	accept func(*store.Catalog) error
+	part   int // the most bytes of a change that are written at once
 	// puts has the change of the catalogue that is on its way: one at a time.
 	puts chan struct{}
 

@@ -39,6 +39,7 @@ func Open(o Options) (*Store, error) {
 		fence:   newFence(disk, dir, log),
 		catalog: store.NewCatalog(),
 		keys:    o.Keys,
+		accept:  o.Accept,
 		part:    partSize,
 		puts:    make(chan struct{}, 1),
 		calls:   make(chan *request),
@@ -81,11 +82,20 @@ func (s *Store) open(dir string) (err error) {
 			return fmt.Errorf("embedded: making %s: %w", dir, err)
 		}
 	}
-	if err := s.repair(dir); err != nil {
+	found, err := s.repair(dir)
+	if err != nil {
 		return openError(dir, err)
 	}
 	c, err := s.load()
 	if err != nil {
+		return openError(dir, err)
+	}
+	if s.accept != nil {
+		if err := s.accept(s.catalog); err != nil {
+			return fmt.Errorf("%s: %w", dir, err)
+		}
+	}
+	if err := s.sealSecrets(dir, found); err != nil {
 		return openError(dir, err)
 	}
 	if fatal := s.fence.fatal.Load(); fatal != nil {
@@ -99,18 +109,13 @@ func (s *Store) open(dir string) (err error) {
 	return nil
 }
 
-// repair ends what a crash has cut short, and seals what lies there plain.
-func (s *Store) repair(dir string) error {
-	found, err := s.resume()
-	if err != nil {
-		return err
+// repair ends what a crash has cut short, if there is such a thing.
+func (s *Store) repair(dir string) (found bool, err error) {
+	found, err = s.resume()
+	if err == nil && found { // its log may hold secrets in plain
+		err = s.reopen(dir)
 	}
-	if found { // its log may hold secrets in plain
-		if err := s.reopen(dir); err != nil {
-			return err
-		}
-	}
-	return s.sealSecrets(dir, found)
+	return found, err
 }
 
 // makeDatabase makes a database and closes it. Its first log is not one to serve
