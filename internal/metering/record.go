@@ -1,6 +1,9 @@
 package metering
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Hour is a UTC hour: hours since 1970-01-01T00:00Z.
 type Hour int32
@@ -41,6 +44,16 @@ type Key struct {
 	Party     string // the buyer, and what Kind adds: "/" and the license ARN or the workload id; KindRuntime: the record's own id
 	Dimension string
 	Hour      Hour
+}
+
+// Buyer is the account whose usage the key is for: the party up to the slash, or
+// the calling account where the party is the record itself.
+func (k *Key) Buyer() AccountID {
+	if k.Kind == KindRuntime {
+		return k.Account
+	}
+	buyer, _, _ := strings.Cut(k.Party, "/")
+	return AccountID(buyer)
 }
 
 // Record is a fact: usage that was accepted.
