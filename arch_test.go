@@ -34,6 +34,7 @@ var plan = map[string][]string{
 	"internal/sigv4":    {},
 	"internal/policy":   {},
 	"internal/clock":    {},
+	"internal/backup":   {},
 
 	"internal/id":     rooms("metering"),
 	"internal/report": rooms("metering"),
