@@ -34,6 +34,7 @@ var plan = map[string][]string{
 	"internal/sigv4":    {},
 	"internal/policy":   {},
 	"internal/clock":    {},
+	"internal/envelope": {},
 	"internal/backup":   {},
 
 	"internal/id":     rooms("metering"),

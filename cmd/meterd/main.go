@@ -95,7 +95,7 @@ If neither is set, that is the 'meterd dev' which runs for the same user.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return &usageError{err, cmd.CommandPath()}
 	})
-	root.AddCommand(newDev(), newClock(), newUsage(), newKey(), newToken(), newEnv(), newExec(), newVersion())
+	root.AddCommand(newDev(), newClock(), newUsage(), newKey(), newToken(), newEnv(), newExec(), newKeyfile(), newVersion())
 	return root
 }
 
