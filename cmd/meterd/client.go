@@ -5,12 +5,9 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"os"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,28 +15,23 @@ import (
 	"github.com/meterd/meterd/internal/admin"
 )
 
-const defaultURL = "http://127.0.0.1:8484"
-
 // clientTimeout bounds one call to the server.
 const clientTimeout = 30 * time.Second
 
 // client speaks to the admin API of a running server.
-type client struct{ url, token string }
+type client struct{ url, token, origin string }
 
-// newClient reads where the server is: flag, then variable, then default.
+// newClient is for the server that --url, the environment or a running dev names.
 func newClient(cmd *cobra.Command) (*client, error) {
 	url, err := cmd.Flags().GetString("url")
 	if err != nil {
 		return nil, err
 	}
-	c := &client{url: strings.TrimRight(cmp.Or(url, os.Getenv(urlVariable), defaultURL), "/"), token: os.Getenv(tokenVariable)}
-	if !strings.HasPrefix(c.url, "http://") && !strings.HasPrefix(c.url, "https://") {
-		return nil, fmt.Errorf("%s is %q; it begins with http:// or https://", urlVariable, c.url)
+	c, err := connect(url)
+	if err != nil {
+		return nil, err
 	}
-	if c.token == "" {
-		return nil, errors.New(tokenVariable + " is not set: 'meterd dev' prints it, and writes it with --env-file")
-	}
-	return c, nil
+	return &client{url: c.url, token: c.token, origin: c.origin}, nil
 }
 
 // refusedError is the server's no.
@@ -84,7 +76,7 @@ func (c *client) call(ctx context.Context, method, path string, in, out any) err
 	}
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return fmt.Errorf("no server answers at %s (%s): %w", c.url, urlVariable, err)
+		return fmt.Errorf("no server answers at %s %s: %w", c.url, c.origin, err)
 	}
 	defer res.Body.Close()
 	answer, err := io.ReadAll(res.Body)

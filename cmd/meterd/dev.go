@@ -154,9 +154,11 @@ func (d *dev) run(ctx context.Context, stdout, stderr io.Writer, command string)
 			return fmt.Errorf("--env-file: %w", err)
 		}
 	}
+	forget, found := env.remember(logger)
+	defer forget()
 	return s.serve(ctx, listener, func() {
 		if onTerminal {
-			banner(stdout, d.data, env, set.catalog)
+			banner(stdout, d.data, env, set.catalog, found)
 			return
 		}
 		logger.Info("ready", "url", env.url, "data", cmp.Or(d.data, "memory"), "catalog", set.source, "version", version())

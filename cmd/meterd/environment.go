@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/meterd/meterd/internal/admin"
@@ -63,42 +62,23 @@ func (e environment) exports() string {
 	return b.String()
 }
 
-// write makes the file, whole or not at all, readable by its owner alone.
-func (e environment) write(path string) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".meterd-env-*") // mode 0600
-	if err != nil {
-		return err
-	}
-	_, err = f.WriteString(e.exports())
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		_ = os.Remove(f.Name())
-	}
-	return err
-}
+// write makes a file of the exports.
+func (e environment) write(path string) error { return writeWhole(path, []byte(e.exports())) }
 
-// shellQuote leaves a plain word as it is and quotes anything else.
-func shellQuote(s string) string {
-	plain := s != "" && strings.IndexFunc(s, func(r rune) bool {
-		return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("_-./:@%+=,", r))
-	}) < 0
-	if plain {
-		return s
+// banner is what a person at a terminal reads. The exports stand there only if
+// other shells do not find the server by themselves.
+func banner(w io.Writer, data string, e environment, c *admin.Catalog, found bool) {
+	fmt.Fprintf(w, "meterd %s dev   data: %s   stop with Ctrl-C\n\n  API  %s\n", version(), cmp.Or(data, "memory"), e.url)
+	if len(c.Credentials) > 0 {
+		fmt.Fprintf(w, "  Key  %s\n", c.Credentials[0].AccessKeyID)
 	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
-}
-
-// banner is what a person at a terminal reads.
-func banner(w io.Writer, data string, e environment, c *admin.Catalog) {
-	fmt.Fprintf(w, "meterd %s dev   data: %s   stop with Ctrl-C\n\n", version(), cmp.Or(data, "memory"))
-	fmt.Fprintf(w, "In another shell:\n\n%s", e.exports())
+	take := e.exports()
+	if found {
+		take = evalLine(invocation()) + "\n"
+	}
+	fmt.Fprintf(w, "\nIn another shell:\n\n%s", take)
 	if call := exampleCall(c); call != "" {
-		fmt.Fprintf(w, "\n%s\n%s usage list\n", call, invocation())
+		fmt.Fprintf(w, "%s\n%s usage list\n", call, invocation())
 	}
 	fmt.Fprintln(w)
 }

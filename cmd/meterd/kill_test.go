@@ -122,6 +122,7 @@ func startDev(t *testing.T, binary string, args ...string) *devServer {
 		t.Fatal(err)
 	}
 	s.process.Stdout, s.process.Stderr = log, log
+	s.process.Env = append(os.Environ(), "XDG_STATE_HOME="+t.TempDir())
 	if err := s.process.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -46,6 +46,7 @@ const (
 func exitCode(err error) int {
 	var usage *usageError
 	var refused *refusedError
+	var notRun *notRunError
 	switch {
 	case errors.As(err, &usage):
 		return exitUsage
@@ -53,6 +54,8 @@ func exitCode(err error) int {
 		return exitNotFound
 	case errors.As(err, &refused) && refused.Status < 500:
 		return exitRefused
+	case errors.As(err, &notRun):
+		return notRun.code
 	}
 	return exitFailure
 }
@@ -78,7 +81,8 @@ ResolveCustomer, RegisterUsage, and GetEntitlements beside them.
 
 Start it with 'meterd dev' and point an AWS SDK at it; in production it is
 'meterd serve', whose settings 'meterd config print' shows. The other commands speak
-to a running server: METERD_URL says where it is, METERD_ADMIN_TOKEN lets them in.`,
+to a running server: METERD_URL says where it is, METERD_ADMIN_TOKEN lets them in.
+If neither is set, that is the 'meterd dev' which runs for the same user.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.ArbitraryArgs,
@@ -92,7 +96,7 @@ to a running server: METERD_URL says where it is, METERD_ADMIN_TOKEN lets them i
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return &usageError{err, cmd.CommandPath()}
 	})
-	root.AddCommand(newDev(), newServe(), newConfig(), newClock(), newUsage(), newKey(), newToken(), newVersion())
+	root.AddCommand(newDev(), newServe(), newConfig(), newClock(), newUsage(), newKey(), newToken(), newEnv(), newExec(), newKeyfile(), newVersion())
 	return root
 }
 
@@ -108,7 +112,7 @@ func group(use, short string, verbs ...*cobra.Command) *cobra.Command {
 			return cmd.Help()
 		},
 	}
-	cmd.PersistentFlags().String("url", "", "where the server is (default $METERD_URL, or "+defaultURL+")")
+	cmd.PersistentFlags().String("url", "", "where the server is (default $METERD_URL, the running dev, or "+defaultURL+")")
 	cmd.AddCommand(verbs...)
 	return cmd
 }
@@ -118,6 +122,9 @@ func group(use, short string, verbs ...*cobra.Command) *cobra.Command {
 func negativeLast(args []string) []string {
 	var flags, negative []string
 	for i, arg := range args {
+		if i == 0 && arg == "exec" {
+			return args // what follows is another program's to read
+		}
 		if arg == "--" {
 			return append(append(append(flags, "--"), negative...), args[i+1:]...)
 		}

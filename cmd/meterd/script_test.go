@@ -39,6 +39,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			env.Setenv(tokenVariable, "")
 			env.Setenv(urlVariable, "")
+			env.Setenv("XDG_STATE_HOME", env.WorkDir) // no test touches the user's
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){

@@ -88,6 +88,8 @@ func startDev(t *testing.T, flags ...string) *server {
 	args := append([]string{"dev", "--listen", "127.0.0.1:0", "--env-file", envFile}, flags...)
 	cmd := exec.Command(binary, args...)
 	cmd.SysProcAttr = dieWithParent()
+	// Not the user's, where another dev may have left word.
+	cmd.Env = append(os.Environ(), "XDG_STATE_HOME="+filepath.Dir(envFile))
 	var log bytes.Buffer // exec writes both streams from one goroutine, for they are equal
 	cmd.Stdout, cmd.Stderr = &log, &log
 	if err := cmd.Start(); err != nil {
