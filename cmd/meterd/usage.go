@@ -103,6 +103,7 @@ func (s *timeSpan) query(cmd *cobra.Command) (url.Values, error) {
 var recordView = view[admin.Record]{
 	columns: recordColumns, row: recordRow,
 	narrow: []string{"hour", "product", "party", "region", "dimension", "quantity", "allocations", "id"},
+	name:   func(r *admin.Record) string { return r.ID },
 }
 
 var recordColumns = []string{"hour", "product", "account", "party", "region", "dimension", "quantity", "allocations", "timestamp", "id"}
