@@ -93,6 +93,8 @@ to a running server: METERD_URL says where it is, METERD_ADMIN_TOKEN lets them i
 		return &usageError{err, cmd.CommandPath()}
 	})
 	root.AddCommand(newDev(), newServe(), newConfig(), newClock(), newUsage(), newKey(), newToken(), newVersion())
+	root.AddCommand(newCompletion())
+	completeFlags(root)
 	return root
 }
 
