@@ -13,7 +13,7 @@ import (
 func newKey() *cobra.Command {
 	var version int32
 	export := &cobra.Command{
-		Use: "export PRODUCT", Short: "Print a product's public key as PEM, to verify RegisterUsage's signatures with", Args: exactly("PRODUCT"),
+		Use: "export PRODUCT", Short: "Print a product's public key as PEM, to verify RegisterUsage's signatures with", Args: exactly("PRODUCT"), ValidArgsFunction: completeName("product"),
 		Example: "  meterd key export demo-container > key.pem\n  meterd key export demo-container --version 1",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := newClient(cmd)

@@ -96,7 +96,12 @@ If neither is set, that is the 'meterd dev' which runs for the same user.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return &usageError{err, cmd.CommandPath()}
 	})
-	root.AddCommand(newDev(), newServe(), newConfig(), newClock(), newUsage(), newKey(), newToken(), newEnv(), newExec(), newKeyfile(), newVersion())
+	root.AddCommand(
+		newDev(), newServe(), newConfig(), newKeyfile(), newEnv(), newExec(), newClock(),
+		newUsage(), newKey(), newToken(),
+		newCompletion(), newVersion(),
+	)
+	completeFlags(root)
 	return root
 }
 

@@ -11,7 +11,7 @@ import (
 
 func newToken() *cobra.Command {
 	issue := &cobra.Command{
-		Use: "issue AGREEMENT", Short: "Issue a registration token, as a buyer's browser would bring to a seller's page", Args: exactly("AGREEMENT"),
+		Use: "issue AGREEMENT", Short: "Issue a registration token, as a buyer's browser would bring to a seller's page", Args: exactly("AGREEMENT"), ValidArgsFunction: completeName("agreement"),
 		Example: "  meterd token issue agmt-demo-saas",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := newClient(cmd)

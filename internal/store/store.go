@@ -254,8 +254,8 @@ type Page[T any] struct {
 	Next  string
 }
 
-// RecordQuery picks records of the hours From to To, To excluded. Product or
-// Account must be set; Party and Buyer ask for both.
+// RecordQuery picks records of the hours From to To, To excluded: every record
+// of them, if neither Product nor Account is set. Party and Buyer ask for both.
 type RecordQuery struct {
 	Product  metering.ProductCode
 	Account  metering.AccountID // the calling account

@@ -49,9 +49,7 @@ func scans(k *court) {
 		for _, p := range []metering.ProductCode{"", product, product2, product3, "pro", "z"} {
 			for _, a := range []metering.AccountID{"", seller, "1", "9"} {
 				q := store.RecordQuery{Product: p, Account: a, From: span[0], To: span[1]}
-				if p != "" || a != "" {
-					queries = append(queries, q)
-				}
+				queries = append(queries, q)
 				if p == product && a != "" {
 					for _, party := range []string{"3", "333333333333", "0", "9"} {
 						q.Party = party
@@ -130,7 +128,7 @@ func (k *court) badCursors() {
 		k.Errorf("the next page with another limit: %v", err)
 	}
 	for _, bad := range []store.RecordQuery{
-		{To: lastHour},
+		{Party: "p", To: lastHour},
 		{Product: product, Party: "p", To: lastHour},
 		{Account: seller, Party: "p", To: lastHour},
 		{Product: product, To: lastHour, Limit: -1},

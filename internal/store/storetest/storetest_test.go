@@ -135,7 +135,7 @@ func TestForgetfulStoreIsConvicted(t *testing.T) {
 		"09_event_and_refusals": true, "10_context": true, "11_scans": true, "12_largest_call": true,
 		"13_after_a_failed_sync": true, "14_model": true, "15_admissions": true, "16_registrations": true,
 		"17_catalogue": true, "18_lists": true, "19_redemptions": true, "20_expiry": true, "21_removal_and_base": true,
-		"22_buyers_records": true, "23_lookups": true, "24_large_change": true,
+		"22_buyers_records": true, "23_lookups": true, "24_large_change": true, "25_every_record": true,
 	}
 	if diff := cmp.Diff(want, failures(t, "forgetful")); diff != "" {
 		t.Errorf("which cases fail the forgetful store (-want +got):\n%s", diff)
