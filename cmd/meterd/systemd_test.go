@@ -59,7 +59,7 @@ func TestSupervisor(t *testing.T) {
 			t.Setenv("WATCHDOG_USEC", "40000")
 			t.Setenv("WATCHDOG_PID", "")
 			s := newTestServer(t)
-			s.drainDelay = 300 * time.Millisecond
+			s.drainDelay = 1500 * time.Millisecond
 			s.supervisor = newSupervisor(s.log)
 			if s.supervisor.watchdog != 40*time.Millisecond {
 				t.Fatalf("the watchdog's time is %s", s.supervisor.watchdog)
