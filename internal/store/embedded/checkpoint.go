@@ -37,7 +37,15 @@ func (s *Store) Checkpoint(dir string) error {
 	return nil
 }
 
-func (s *Store) checkpoint(dir string) error {
+func (s *Store) checkpoint(dir string) (err error) {
+	// Pebble panics when the new directory cannot be synced (atomicfs/marker.go),
+	// at a moment at which it holds no lock; what it has taken, deferred calls
+	// give back.
+	defer func() {
+		if p := recover(); p != nil {
+			err = errors.Join(fmt.Errorf("%v", p), s.fence.RemoveAll(dir))
+		}
+	}()
 	if err := s.db.Checkpoint(dir, pebble.WithFlushedWAL()); err != nil {
 		return err
 	}

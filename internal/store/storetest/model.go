@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"slices"
 	"time"
 
 	"pgregory.net/rapid"
@@ -12,133 +11,6 @@ import (
 	"github.com/meterd/meterd/internal/metering"
 	"github.com/meterd/meterd/internal/store"
 )
-
-// ledger is a store as simple as it can be said: maps.
-type ledger struct {
-	records       map[metering.Key]metering.Record
-	tokens        map[[3]string]bound
-	admissions    map[store.Admission]bool
-	registrations map[metering.ID]metering.Registration
-	begun         []metering.ID // in order
-	events        map[metering.ID]store.Event
-	entries       map[store.Ref]string
-	revisions     int64
-}
-
-type bound struct {
-	hash   [32]byte
-	answer metering.ID
-}
-
-func newLedger() *ledger {
-	return &ledger{
-		records: make(map[metering.Key]metering.Record), tokens: make(map[[3]string]bound),
-		admissions: make(map[store.Admission]bool), registrations: make(map[metering.ID]metering.Registration),
-		events: make(map[metering.ID]store.Event), entries: make(map[store.Ref]string),
-	}
-}
-
-// clone is for calls that may fail: they work on a copy.
-func (l *ledger) clone() *ledger {
-	return &ledger{
-		maps.Clone(l.records), maps.Clone(l.tokens), maps.Clone(l.admissions), maps.Clone(l.registrations),
-		slices.Clone(l.begun), maps.Clone(l.events), maps.Clone(l.entries), l.revisions,
-	}
-}
-
-// append is Store.Append. It returns the ledger after the call.
-func (l *ledger) append(c store.Call) (*ledger, store.Outcome, error) {
-	n, out := l.clone(), store.Outcome{}
-	var token [3]string
-	if c.Token != nil {
-		token = [3]string{string(c.Account), c.Region, c.Token.Value}
-		if b, ok := n.tokens[token]; ok {
-			if b.hash != c.Token.Hash {
-				return l, out, metering.ErrIdempotencyConflict
-			}
-			out.Answer = &b.answer
-		}
-	}
-	if out.Answer == nil {
-		for _, r := range c.Records {
-			if _, held := n.records[r.Key]; !held {
-				n.records[r.Key] = r
-			}
-			out.Holders = append(out.Holders, n.records[r.Key])
-		}
-	}
-	if c.Admission != nil {
-		n.admissions[*c.Admission] = true
-	}
-	if c.Registration != nil {
-		out.Registration = n.register(c)
-	}
-	rest, err := c.After(out)
-	if err != nil {
-		return l, store.Outcome{}, err
-	}
-	if rest.Event != nil {
-		n.events[rest.Event.ID] = *rest.Event
-	}
-	if rest.Bind != nil && out.Answer == nil {
-		n.tokens[token] = bound{c.Token.Hash, *rest.Bind}
-	}
-	return n, out, nil
-}
-
-func (l *ledger) seen(account metering.AccountID, workload string, at time.Time) {
-	for id, r := range l.registrations {
-		if r.Account == account && r.Workload == workload {
-			l.registrations[id], _ = r.Seen(at)
-		}
-	}
-}
-
-func (l *ledger) register(c store.Call) *metering.Registration {
-	switch g := c.Registration; {
-	case g.Begin != nil:
-		l.seen(g.Begin.Account, g.Begin.Workload, c.At)
-		for _, id := range slices.Backward(l.begun) {
-			old := l.registrations[id]
-			if old.Product != g.Begin.Product || old.Workload != g.Begin.Workload || old.Account != g.Begin.Account {
-				continue
-			}
-			if seen, ok := old.Seen(c.At); ok {
-				l.registrations[id] = seen
-				return &seen
-			}
-			l.registrations[id] = old.Stop(c.At)
-			break
-		}
-		l.registrations[g.Begin.ID] = *g.Begin
-		l.begun = append(l.begun, g.Begin.ID)
-		return g.Begin
-	case g.Seen != nil:
-		l.seen(g.Seen.Account, g.Seen.Workload, c.At)
-	default:
-		if r, ok := l.registrations[*g.Stop]; ok && r.Account == c.Account {
-			r = r.Stop(c.At)
-			l.registrations[r.ID] = r
-			return &r
-		}
-	}
-	return nil
-}
-
-// put is Store.Put.
-func (l *ledger) put(c store.Change) int64 {
-	for _, e := range c.Entries {
-		b, err := store.EncodeEntry(e, nil)
-		if err != nil {
-			panic(err)
-		}
-		if was, ok := l.entries[e.Ref()]; !ok || was != string(b) {
-			l.revisions++
-			l.entries[e.Ref()] = string(b)
-		}
-	}
-	return l.revisions
-}
 
 // model: 14. Random operations against the ledger give the same answers and the
 // same final state; books balance after every step.
@@ -153,6 +25,7 @@ func model(k *court) {
 		t.Repeat(map[string]func(*rapid.T){
 			"append": m.append,
 			"put":    m.put,
+			"expire": m.expire,
 			"find":   m.findAgain,
 			"":       m.compare,
 		})
@@ -183,6 +56,9 @@ func (m *modelled) findAgain(t *rapid.T) {
 
 func (m *modelled) call(t *rapid.T) store.Call {
 	m.clock += time.Duration(rapid.IntRange(-60, 2400).Draw(t, "seconds")) * time.Second
+	if rapid.IntRange(0, 9).Draw(t, "later") == 0 {
+		m.clock += 12 * time.Hour
+	}
 	c := store.Call{Account: rapid.SampledFrom([]metering.AccountID{seller, buyer}).Draw(t, "account"), Region: rapid.SampledFrom([]string{region, "eu-west-1"}).Draw(t, "region"), At: noon().Add(m.clock)}
 	workload := rapid.SampledFrom([]string{"w", "w1"}).Draw(t, "workload")
 	for range rapid.IntRange(0, 4).Draw(t, "records") {
@@ -203,6 +79,10 @@ func (m *modelled) call(t *rapid.T) store.Call {
 	if rapid.IntRange(0, 3).Draw(t, "admission") == 0 {
 		c.Admission = &store.Admission{Account: c.Account, Workload: workload, Product: product}
 	}
+	if rapid.IntRange(0, 3).Draw(t, "redemption") == 0 {
+		c.Redemption = &store.Redemption{Token: [32]byte{byte(rapid.IntRange(1, 2).Draw(t, "which token"))}, KeyID: rapid.SampledFrom([]string{"AKIA1", "AKIA2"}).Draw(t, "key")}
+		c.Redemption.Token[31] = c.Account[0] // each account has its own
+	}
 	switch rapid.IntRange(0, 5).Draw(t, "registration") {
 	case 0:
 		r := m.registration(m.clock, rapid.SampledFrom(products).Draw(t, "of"), workload, time.Duration(rapid.IntRange(0, 2).Draw(t, "beat"))*10*time.Minute)
@@ -217,12 +97,13 @@ func (m *modelled) call(t *rapid.T) store.Call {
 		}
 		c.Registration = &store.RegistrationChange{Stop: &id}
 	}
+	refusal := store.Refusal{ID: m.ids.next(), Time: c.At, Seller: rapid.SampledFrom([]metering.AccountID{seller, seller2}).Draw(t, "refused by"), Account: c.Account, Reason: "r"}
 	event, fails, binds := m.ids.next(), rapid.IntRange(0, 7).Draw(t, "fails") == 0, rapid.Bool().Draw(t, "binds")
 	c.After = func(out store.Outcome) (store.Rest, error) {
 		if fails {
 			return store.Rest{}, errOnPurpose
 		}
-		rest := store.Rest{Event: m.event(c, out)}
+		rest := store.Rest{Event: m.event(c, out), Refusals: []store.Refusal{refusal}}
 		rest.Event.ID = event
 		if binds && c.Token != nil && len(out.Holders) > 0 {
 			rest.Bind = &out.Holders[0].ID
@@ -250,15 +131,53 @@ func (m *modelled) append(t *rapid.T) {
 
 func (m *modelled) put(t *rapid.T) {
 	c := store.Change{By: "rapid", At: noon().Add(m.clock)}
+	put := make(map[store.Ref]bool)
 	for range rapid.IntRange(0, 3).Draw(t, "entries") {
 		p := &store.Product{Code: rapid.SampledFrom(products).Draw(t, "code")}
 		p.Title = rapid.SampledFrom([]string{"a", "b"}).Draw(t, "title")
 		c.Entries = append(c.Entries, p)
+		put[p.Ref()] = true
+	}
+	both := false
+	for range rapid.IntRange(0, 2).Draw(t, "removed") {
+		ref := store.Ref{Kind: store.KindProduct, Name: string(rapid.SampledFrom(products).Draw(t, "name"))}
+		c.Remove = append(c.Remove, ref)
+		both = both || put[ref]
+	}
+	stale := false
+	if rapid.IntRange(0, 3).Draw(t, "based") == 0 {
+		base := m.want.revisions - int64(rapid.IntRange(0, 1).Draw(t, "behind"))
+		c.Base, stale = &base, base != m.want.revisions
 	}
 	got, err := m.store.Put(m.Context(), c)
-	if want := m.want.put(c); err != nil || got != want {
-		t.Fatalf("Put: got revision %d, error %v; want %d", got, err, want)
+	switch {
+	case both:
+		if err == nil {
+			t.Fatalf("Put: an entry that is put and removed was accepted")
+		}
+	case stale:
+		if !errors.Is(err, store.ErrConflict) {
+			t.Fatalf("Put: got error %v, want %v", err, store.ErrConflict)
+		}
+	default:
+		if want := m.want.put(c); err != nil || got != want {
+			t.Fatalf("Put: got revision %d, error %v; want %d", got, err, want)
+		}
 	}
+}
+
+func (m *modelled) expire(t *rapid.T) {
+	at := func(what string) time.Time {
+		if rapid.Bool().Draw(t, "no "+what) {
+			return time.Time{}
+		}
+		return noon().Add(m.clock + time.Duration(rapid.IntRange(-5, 1).Draw(t, what))*12*time.Hour)
+	}
+	e := store.Expiry{Refusals: at("refusals"), Tokens: at("tokens")}
+	if err := m.store.Expire(m.Context(), e); err != nil {
+		t.Fatalf("Expire: %v", err)
+	}
+	m.want.expire(e)
 }
 
 // compare holds the whole store against the ledger, and checks the books.
@@ -287,6 +206,19 @@ func (m *modelled) compare(t *rapid.T) {
 	if diff := diff(m.want.events, events); diff != "" {
 		t.Fatalf("events (-want +got):\n%s", diff)
 	}
+	refusals := make(map[metering.ID]store.Refusal)
+	for _, about := range []metering.AccountID{seller, seller2} {
+		maps.Copy(refusals, refusalsByID(m.refusals(store.RefusalQuery{Seller: about})))
+	}
+	if diff := diff(m.want.refusals, refusals); diff != "" {
+		t.Fatalf("refusals (-want +got):\n%s", diff)
+	}
+	for token, want := range m.want.redemptions {
+		got, ok, err := m.store.Redeemed(m.Context(), token)
+		if diff := diff(want, got); err != nil || !ok || diff != "" {
+			t.Fatalf("a redemption: found %t, error %v (-want +got):\n%s", ok, err, diff)
+		}
+	}
 	for id, want := range m.want.registrations {
 		got, ok, err := m.store.Registration(m.Context(), id)
 		if diff := diff(want, got); err != nil || !ok || diff != "" {
@@ -301,6 +233,15 @@ func (m *modelled) compare(t *rapid.T) {
 	cat := m.store.Catalog()
 	if got, want := cat.Revision(), m.want.revisions; got != want {
 		t.Fatalf("the catalogue's revision: got %d, want %d", got, want)
+	}
+	if got, want := cat.Len(store.KindProduct), len(m.want.entries); got != want {
+		t.Fatalf("the catalogue holds %d products, want %d", got, want)
+	}
+	for ref, want := range m.want.histories {
+		history, err := m.store.History(m.Context(), ref)
+		if err != nil || len(history) != want {
+			t.Fatalf("the history of %v: %d revisions, error %v, want %d", ref, len(history), err, want)
+		}
 	}
 	for ref, want := range m.want.entries {
 		e := cat.Get(ref)

@@ -77,7 +77,7 @@ func (k *court) scan(q store.RecordQuery, all []metering.Record) {
 	var want []metering.Record
 	for _, r := range all {
 		if (q.Product == "" || r.Key.Product == q.Product) && (q.Account == "" || r.Key.Account == q.Account) &&
-			(q.Party == "" || r.Key.Party == q.Party) && q.From <= r.Key.Hour && r.Key.Hour < q.To {
+			(q.Party == "" || r.Key.Party == q.Party) && (q.Buyer == "" || r.Key.Buyer() == q.Buyer) && q.From <= r.Key.Hour && r.Key.Hour < q.To {
 			want = append(want, r)
 		}
 	}

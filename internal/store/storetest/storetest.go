@@ -71,6 +71,12 @@ func Run(t *testing.T, open func(t *testing.T) Subject) {
 		{"16_registrations", registrations},
 		{"17_catalogue", catalogue},
 		{"18_lists", lists},
+		{"19_redemptions", redemptions},
+		{"20_expiry", expiry},
+		{"21_removal_and_base", removal},
+		{"22_buyers_records", buyersRecords},
+		{"23_lookups", lookups},
+		{"24_large_change", largeChange},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			k := &court{T: t, subject: open(t), another: func() Subject { return open(t) }}

@@ -134,7 +134,8 @@ func TestForgetfulStoreIsConvicted(t *testing.T) {
 		"05_hundred_callers_on_one_key": true, "06_returned_is_there": true, "07_held_already_waits": true, "08_token": true,
 		"09_event_and_refusals": true, "10_context": true, "11_scans": true, "12_largest_call": true,
 		"13_after_a_failed_sync": true, "14_model": true, "15_admissions": true, "16_registrations": true,
-		"17_catalogue": true, "18_lists": true,
+		"17_catalogue": true, "18_lists": true, "19_redemptions": true, "20_expiry": true, "21_removal_and_base": true,
+		"22_buyers_records": true, "23_lookups": true, "24_large_change": true,
 	}
 	if diff := cmp.Diff(want, failures(t, "forgetful")); diff != "" {
 		t.Errorf("which cases fail the forgetful store (-want +got):\n%s", diff)
@@ -145,7 +146,7 @@ func TestForgetfulStoreIsConvicted(t *testing.T) {
 // not left out.
 func TestPowerlessSubjectMustSayWhy(t *testing.T) {
 	failed := failures(t, "powerless")
-	for _, name := range []string{"06_returned_is_there", "07_held_already_waits", "10_context", "13_after_a_failed_sync"} {
+	for _, name := range []string{"06_returned_is_there", "07_held_already_waits", "10_context", "13_after_a_failed_sync", "24_large_change"} {
 		if !failed[name] {
 			t.Errorf("%s: not failed by a subject that cannot do what it needs and does not say why", name)
 		}
