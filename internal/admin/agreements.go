@@ -3,6 +3,7 @@ package admin
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -59,11 +60,15 @@ func (s *Service) sameAgreement(ctx context.Context, a Agreement) error {
 		return err
 	}
 	for _, change := range plan.Changes {
-		var fields []string
+		var is []string
 		for _, f := range change.Fields {
-			fields = append(fields, f.Field)
+			value, err := json.Marshal(f.Before)
+			if err != nil {
+				return err
+			}
+			is = append(is, fmt.Sprintf("its %s is %s", f.Field, value))
 		}
-		return &StateError{fmt.Sprintf("agreement %s is there already, and not the same in its %s", a.ID, strings.Join(fields, ", "))}
+		return &StateError{fmt.Sprintf("agreement %s is there already, and another: %s", a.ID, strings.Join(is, ", "))}
 	}
 	return nil
 }
