@@ -98,7 +98,8 @@ If neither is set, that is the 'meterd dev' which runs for the same user.`,
 	})
 	root.AddCommand(
 		newDev(), newServe(), newConfig(), newKeyfile(), newEnv(), newExec(), newClock(),
-		newUsage(), newKey(), newToken(),
+		newSeller(), newBuyer(), newProduct(), newAgreement(), newWorkload(), newCredential(), newToken(), newKey(),
+		newRegistration(), newUsage(), newHistory(), newCompat(), newAccess(),
 		newCompletion(), newVersion(),
 	)
 	completeFlags(root)
@@ -123,7 +124,8 @@ func group(use, short string, verbs ...*cobra.Command) *cobra.Command {
 }
 
 // negativeLast moves negative durations behind "--", so that one can be given as
-// an argument without being taken for a flag.
+// an argument without being taken for a flag. One that follows a flag is its
+// value.
 func negativeLast(args []string) []string {
 	var flags, negative []string
 	for i, arg := range args {
@@ -133,7 +135,8 @@ func negativeLast(args []string) []string {
 		if arg == "--" {
 			return append(append(append(flags, "--"), negative...), args[i+1:]...)
 		}
-		if _, err := time.ParseDuration(arg); err == nil && strings.HasPrefix(arg, "-") {
+		ofFlag := i > 0 && strings.HasPrefix(args[i-1], "--") && !strings.Contains(args[i-1], "=")
+		if _, err := time.ParseDuration(arg); err == nil && strings.HasPrefix(arg, "-") && !ofFlag {
 			negative = append(negative, arg)
 		} else {
 			flags = append(flags, arg)

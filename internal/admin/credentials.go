@@ -40,7 +40,7 @@ type NewCredential struct {
 }
 
 // CreateCredential makes an access key. Its secret is shown this once; a request
-// of the same Idempotency key finds the key again and not the secret.
+// of the same idempotency key finds the key again and not the secret.
 func (s *Service) CreateCredential(ctx context.Context, n NewCredential, key string) (c CredentialState, secret store.Secret, err error) {
 	if n.Workload == "" && n.User == "" {
 		n.User = rootUser

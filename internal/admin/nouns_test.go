@@ -67,6 +67,37 @@ func TestAgreementLife(t *testing.T) {
 	d.want(http.StatusNotFound, "POST", "/agreements/none/end", "")
 }
 
+// TestCreateAgreement: made again it stays what it is, whatever has become of it,
+// and other facts are refused.
+func TestCreateAgreement(t *testing.T) {
+	d := newDesk(t)
+	apply(t, d.service, sample)
+	const facts = `"id":"twice","product":"new","buyer":"111122223333"`
+	for _, bad := range []string{`{}`, `{"id":"twice"}`, `{"product":"new","buyer":"111122223333"}`, `{"id":"twice","product":"none","buyer":"111122223333"}`} {
+		d.want(http.StatusUnprocessableEntity, "POST", "/agreements", bad)
+	}
+	made := d.want(http.StatusCreated, "POST", "/agreements", `{`+facts+`,"start":"-1h","entitlements":[{"dimension":"scans","integer":5}]}`)
+	revision := d.service.Store.Catalog().Revision()
+	for _, same := range []string{``, `,"start":"-1h"`, `,"status":"active"`, `,"license_arn":"` + made["license_arn"].(string) + `"`, `,"entitlements":[{"dimension":"scans","integer":5}]`} {
+		got := d.want(http.StatusOK, "POST", "/agreements", `{`+facts+same+`}`)
+		if got["license_arn"] != made["license_arn"] || got["start"] != made["start"] {
+			t.Errorf("made again with %s: %v; before: %v", same, got, made)
+		}
+	}
+	for _, other := range []string{`,"start":"2026-01-01T00:00:00Z"`, `,"status":"suspended"`, `,"entitlements":[]`, `,"entitlements":[{"dimension":"scans","integer":6}]`} {
+		d.want(http.StatusConflict, "POST", "/agreements", `{`+facts+other+`}`)
+	}
+	d.want(http.StatusUnprocessableEntity, "POST", "/agreements", `{"id":"twice","product":"new","buyer":"444455556666"}`)
+	if now := d.service.Store.Catalog().Revision(); now != revision {
+		t.Errorf("the catalogue went from revision %d to %d", revision, now)
+	}
+	d.want(http.StatusOK, "POST", "/agreements/twice/end", "")
+	if got := d.want(http.StatusOK, "POST", "/agreements", `{`+facts+`}`); got["status"] != "ending" {
+		t.Errorf("made again after its end began: %v", got)
+	}
+	d.want(http.StatusConflict, "POST", "/agreements", `{`+facts+`,"status":"active"}`)
+}
+
 // TestCredentials: two active keys of a principal and not a third; a disabled one
 // makes room; the secret is shown once.
 func TestCredentials(t *testing.T) {

@@ -62,7 +62,7 @@ func (s *Service) tokenState(ctx context.Context, t *metering.RegistrationToken)
 
 // IssueToken issues a registration token for an agreement: what the buyer's
 // browser would bring to the seller's page. It is shown once; only its hash is
-// kept. A request of the same Idempotency key finds the token again and does not
+// kept. A request of the same idempotency key finds the token again and does not
 // show it.
 func (s *Service) IssueToken(ctx context.Context, agreement metering.AgreementID, key string) (token store.Secret, state TokenState, err error) {
 	var b [32]byte
