@@ -145,6 +145,7 @@ func TestCancelledBatch(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	for range 100 {
+		bindOn(t, s, 20000, "t") // so that the committer is about to wait for the next
 		batch := s.db.NewBatch()
 		if err := setRevision(batch, 7); err != nil {
 			t.Fatal(err)
