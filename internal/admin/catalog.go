@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"regexp"
 	"strings"
 
 	"github.com/goccy/go-yaml"
@@ -140,7 +141,13 @@ func ParseCatalog(source []byte) (*Catalog, error) {
 		return nil
 	})
 	if err != nil && !errors.Is(err, io.EOF) { // an empty file is an empty catalogue
-		return nil, &CatalogError{[]Problem{{Message: strings.TrimRight(yaml.FormatError(err, false, true), "\n")}}}
+		return nil, &CatalogError{[]Problem{{Message: hushed(strings.TrimRight(yaml.FormatError(err, false, true), "\n"))}}}
 	}
 	return c, nil
 }
+
+// secretValue finds the values of a file that nobody else should read.
+var secretValue = regexp.MustCompile(`((?:secret_access_key|token)["']?\s*:\s*)("[^"\n]*"?|'[^'\n]*'?|[^\s,}\]]+)`)
+
+// hushed is a text that quotes a file, without the file's secrets.
+func hushed(text string) string { return secretValue.ReplaceAllString(text, "$1***") }

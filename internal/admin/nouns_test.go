@@ -265,3 +265,23 @@ func toText(v any) string {
 	b, _ := json.Marshal(v)
 	return string(b)
 }
+
+// TestErrorsKeepSecrets: what is wrong is said without the secrets that stand
+// beside it.
+func TestErrorsKeepSecrets(t *testing.T) {
+	d := newDesk(t)
+	for _, row := range []struct{ method, path, body string }{
+		{"POST", "/credentials", `{"account":"1","secret_access_key":"canary"}`},
+		{"POST", "/credentials", `{"account":{"secret":"canary"}}`},
+		{"PUT", "/products/p", `{"token":"canary"}`},
+		{"POST", "/catalog", "credentials:\n  - {access_key_id: A, secret_access_key: canary, colour: red}\n"},
+		{"POST", "/catalog", "credentials:\n  - access_key_id: [\n    secret_access_key: 'canary'\n"},
+		{"POST", "/catalog", "tokens:\n  - token: \"canary\n    agreement: x\n"},
+		{"POST", "/catalog", "tokens: [{\"token\": \"canary\", agreement: none}]"},
+	} {
+		status, answer := d.call(row.method, row.path, row.body)
+		if status != http.StatusUnprocessableEntity || strings.Contains(answer, "canary") {
+			t.Errorf("%s %s: %d %s", row.path, row.body, status, answer)
+		}
+	}
+}
