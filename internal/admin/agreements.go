@@ -56,21 +56,18 @@ func (s *Service) sameAgreement(ctx context.Context, a Agreement) error {
 		a.Entitlements = is.Entitlements
 	}
 	plan, err := s.Apply(ctx, &Catalog{Agreements: []Agreement{a}}, Applying{DryRun: true})
-	if err != nil {
+	if err != nil || plan.Changed() == 0 {
 		return err
 	}
-	for _, change := range plan.Changes {
-		var is []string
-		for _, f := range change.Fields {
-			value, err := json.Marshal(f.Before)
-			if err != nil {
-				return err
-			}
-			is = append(is, fmt.Sprintf("its %s is %s", f.Field, value))
+	var differs []string
+	for _, f := range plan.Changes[0].Fields {
+		value, err := json.Marshal(f.Before)
+		if err != nil {
+			return err
 		}
-		return &StateError{fmt.Sprintf("agreement %s is there already, and another: %s", a.ID, strings.Join(is, ", "))}
+		differs = append(differs, fmt.Sprintf("its %s is %s", f.Field, value))
 	}
-	return nil
+	return &StateError{fmt.Sprintf("agreement %s is there already, and another: %s", a.ID, strings.Join(differs, ", "))}
 }
 
 // ActivateAgreement opens an agreement that is pending or suspended.

@@ -135,7 +135,7 @@ func TestParse(t *testing.T) {
 }
 
 func TestLinesDiffer(t *testing.T) {
-	if envelope.NewLine() == envelope.NewLine() {
+	if one, other := envelope.NewLine(), envelope.NewLine(); one == other {
 		t.Error("two keys are one")
 	}
 }
