@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 //	call [KEY] OP FILE     sign and send an operation; print status and answer
 //	admin METHOD PATH [BODY]  call the admin API; print status and answer
 //
-// and those of production_script_test.go.
+// and those of production_script_test.go and noun_script_test.go.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
@@ -53,6 +53,9 @@ func TestScripts(t *testing.T) {
 			"await":       scriptAwait,
 			"get":         scriptGet,
 			"signal":      scriptSignal,
+
+			"exits": scriptExits,
+			"take":  scriptTake,
 		},
 	})
 }

@@ -98,7 +98,7 @@ func (s *timeSpan) query(cmd *cobra.Command) (url.Values, error) {
 
 var recordView = view[admin.Record]{
 	columns: recordColumns, row: recordRow,
-	narrow: []string{"hour", "product", "party", "region", "dimension", "quantity", "allocations", "id"},
+	narrow: []string{"hour", "product", "party", "region", "dimension", "quantity", "allocations"},
 	name:   func(r *admin.Record) string { return r.ID },
 }
 

@@ -58,7 +58,8 @@ func (s *Service) change(ctx context.Context, decide func(known *store.Catalog, 
 }
 
 // once makes something for an idempotency key, or finds what the same request
-// has made before. Without a key it makes it.
+// has made before. Without a key it makes it. The request says what is made, and
+// of what: a product may be named as an agreement is.
 func (s *Service) once(ctx context.Context, key string, request any, decide func(known *store.Catalog, now time.Time) (edit, store.Ref, error)) (made store.Ref, again bool, err error) {
 	receipt, err := receiptOf(ctx, key, request)
 	if err != nil {

@@ -98,6 +98,18 @@ func TestCreateAgreement(t *testing.T) {
 	d.want(http.StatusConflict, "POST", "/agreements", `{`+facts+`,"status":"active"}`)
 }
 
+// TestKeyOfAnotherRequest refuses an idempotency key that another operation has
+// used, on a thing of the same name.
+func TestKeyOfAnotherRequest(t *testing.T) {
+	d := newDesk(t)
+	apply(t, d.service, sample)
+	d.want(http.StatusOK, "PUT", "/agreements/box", `{"product":"box","buyer":"111122223333"}`)
+	d.want(http.StatusCreated, "POST", "/tokens", `{"agreement":"box"}`, "Idempotency-Key", "k")
+	d.want(http.StatusConflict, "POST", "/products/box/keys", "", "Idempotency-Key", "k")
+	id := d.want(http.StatusCreated, "POST", "/credentials", `{"account":"210987654321","user":"ci"}`, "Idempotency-Key", "k2")["access_key_id"].(string)
+	d.want(http.StatusConflict, "POST", "/credentials/"+id+"/rotate", "", "Idempotency-Key", "k2")
+}
+
 // TestCredentials: two active keys of a principal and not a third; a disabled one
 // makes room; the secret is shown once.
 func TestCredentials(t *testing.T) {

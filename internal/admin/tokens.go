@@ -71,7 +71,7 @@ func (s *Service) IssueToken(ctx context.Context, agreement metering.AgreementID
 	// survive that.
 	token = store.Secret(base64.RawURLEncoding.EncodeToString(b[:]))
 	entry := &store.RegistrationToken{Hash: sha256.Sum256([]byte(token)), Agreement: agreement}
-	ref, again, err := s.once(ctx, key, agreement, func(known *store.Catalog, now time.Time) (edit, store.Ref, error) {
+	ref, again, err := s.once(ctx, key, []any{"issue token", agreement}, func(known *store.Catalog, now time.Time) (edit, store.Ref, error) {
 		if known.Agreement(agreement) == nil {
 			return edit{}, store.Ref{}, fmt.Errorf("agreement %q: %w", agreement, ErrNotFound)
 		}
