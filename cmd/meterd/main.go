@@ -99,6 +99,7 @@ If neither is set, that is the 'meterd dev' which runs for the same user.`,
 	root.AddCommand(
 		newDev(), newServe(), newConfig(), newKeyfile(), newEnv(), newExec(), newClock(),
 		newUsage(), newKey(), newToken(),
+		newCatalog(), newCheck(), newBackup(), newRestore(),
 		newCompletion(), newVersion(),
 	)
 	completeFlags(root)
