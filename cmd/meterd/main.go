@@ -99,7 +99,8 @@ If neither is set, that is the 'meterd dev' which runs for the same user.`,
 	root.AddCommand(
 		newDev(), newServe(), newConfig(), newKeyfile(), newEnv(), newExec(), newClock(),
 		newSeller(), newBuyer(), newProduct(), newAgreement(), newWorkload(), newCredential(), newToken(), newKey(),
-		newRegistration(), newUsage(), newHistory(), newCompat(), newAccess(),
+		newRegistration(), newUsage(), newCatalog(), newHistory(), newCompat(), newAccess(),
+		newCheck(), newBackup(), newRestore(),
 		newCompletion(), newVersion(),
 	)
 	completeFlags(root)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -44,6 +45,8 @@ func newServer(db store.Store, log *slog.Logger, token store.Secret, limits call
 	serviceClock := clock.New(time.Now)
 	s := &server{store: db, log: log}
 	s.admin = &admin.Service{Store: db, Clock: serviceClock, Token: token, Log: log}
+	copies := new(backups)
+	s.admin.Backup = func(ctx context.Context, w io.Writer) error { return copies.write(ctx, w, s) }
 	s.api = &awsapi.Service{
 		Store:   db,
 		Callers: caller.NewAuthenticator(db.Catalog(), time.Now), Throttle: caller.NewThrottle(limits, time.Now),

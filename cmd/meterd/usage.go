@@ -13,7 +13,7 @@ import (
 )
 
 func newUsage() *cobra.Command {
-	return group("usage", "See what was metered, and what was not", newUsageList(), newUsageProblems())
+	return group("usage", "See what was metered, and what was not", newUsageSummary(), newUsageList(), newUsageExport(), newUsageProblems())
 }
 
 func newUsageList() *cobra.Command {

@@ -39,10 +39,11 @@ func (s *Service) serveCatalog(api huma.API) {
 		linesType:          {Schema: api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[Step](), true, "Step")},
 	}}}
 	huma.Register(api, post, func(ctx context.Context, in *struct {
-		DryRun  bool   `query:"dry_run" doc:"Say what would change, and change nothing."`
-		Prune   bool   `query:"prune" doc:"Remove what is there and not in the file."`
-		Accept  string `header:"Accept" hidden:"true"`
-		RawBody []byte `contentType:"application/yaml"`
+		DryRun   bool   `query:"dry_run" doc:"Say what would change, and change nothing."`
+		Prune    bool   `query:"prune" doc:"Remove what is there and not in the file."`
+		Revision int64  `query:"revision" default:"-1" minimum:"-1" doc:"Only if the catalogue is at this revision, as a dry run told it; -1 is any."`
+		Accept   string `header:"Accept" hidden:"true"`
+		RawBody  []byte `contentType:"application/yaml"`
 	},
 	) (*huma.StreamResponse, error) {
 		return s.stream(ctx, in.Accept == linesType, func(ctx context.Context, progress func(done, total int64)) (Step, error) {
@@ -50,7 +51,11 @@ func (s *Service) serveCatalog(api huma.API) {
 			if err != nil {
 				return Step{}, err
 			}
-			plan, err := s.Apply(ctx, c, Applying{DryRun: in.DryRun, Prune: in.Prune, Progress: func(done, total int) { progress(int64(done), int64(total)) }})
+			how := Applying{DryRun: in.DryRun, Prune: in.Prune, Progress: func(done, total int) { progress(int64(done), int64(total)) }}
+			if in.Revision >= 0 {
+				how.Base = &in.Revision
+			}
+			plan, err := s.Apply(ctx, c, how)
 			return Step{Plan: plan}, err
 		}, func(s Step) any { return s.Plan }), nil
 	})

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"reflect"
 	"time"
@@ -28,6 +29,18 @@ func (s *Service) serveCheck(api huma.API) {
 	})
 }
 
+// begun knows whether anything was written: after that, an answer's status can no
+// longer tell of an error.
+type begun struct {
+	io.Writer
+	yes bool
+}
+
+func (b *begun) Write(p []byte) (int, error) {
+	b.yes = true
+	return b.Writer.Write(p)
+}
+
 // backupType is what a backup is sent as.
 const backupType = "application/x-tar"
 
@@ -40,7 +53,13 @@ func (s *Service) serveBackup(api huma.API) {
 			_, w := humago.Unwrap(h)
 			_ = http.NewResponseController(w).SetWriteDeadline(time.Time{})
 			w.Header().Set("Content-Type", backupType)
-			if err := s.Backup(ctx, w); err != nil {
+			begun := &begun{Writer: w}
+			if err := s.Backup(ctx, begun); err != nil {
+				if !begun.yes {
+					refused, _ := s.refusal(ctx, err).(*huma.ErrorModel)
+					problem(w, refused.Status, refused.Detail)
+					return
+				}
 				s.Log.ErrorContext(ctx, "backup failed", "error", err)
 				panic(http.ErrAbortHandler) // cut off, for the client to see
 			}

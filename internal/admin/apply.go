@@ -18,6 +18,9 @@ import (
 type Applying struct {
 	DryRun bool // say what would change, and change nothing
 	Prune  bool // remove what is in the store and not in the file: accounts, products, agreements, workloads, credentials
+	// Base, if not nil, is the revision that the catalogue must be at: that of a
+	// dry run.
+	Base *int64
 	// Remove names single entries to remove, Put holds single entries to put as
 	// they are.
 	Remove []store.Ref
@@ -52,6 +55,9 @@ func (s *Service) Apply(ctx context.Context, c *Catalog, how Applying) (*Plan, e
 func (s *Service) applyOnce(ctx context.Context, c *Catalog, how Applying) (*Plan, error) {
 	known := s.Store.Catalog()
 	base := known.Revision() // before anything is looked up
+	if how.Base != nil && *how.Base != base {
+		return nil, &StateError{fmt.Sprintf("the catalogue is at revision %d and no longer at %d: look again at what would change", base, *how.Base)}
+	}
 	if how.receipt != nil {
 		if made, again, err := how.receipt.kept(known); again || err != nil {
 			return &Plan{found: &made}, err
@@ -92,7 +98,7 @@ func (s *Service) applyOnce(ctx context.Context, c *Catalog, how Applying) (*Pla
 	if err := a.orphans(ctx, s.Store); err != nil {
 		return nil, err
 	}
-	plan, changed, err := a.plan()
+	plan, changed, err := a.plan(base)
 	if err != nil || how.DryRun {
 		return plan, err
 	}
@@ -248,7 +254,11 @@ func (a *application) compat(c *Compat) {
 	oneOf(a, "compat.repeat", c.Repeat, "success", "duplicate")
 	oneOf(a, "compat.month_end", c.MonthEnd, "restrict", "extend")
 	oneOf(a, "compat.final_hour", c.FinalHour, "ending", "ended")
-	a.put("compat", c.entry())
+	entry := c.entry()
+	if known := a.known.Get(entry.Ref()); known == nil && *entry == (store.Compat{}) {
+		return // as it is: an export always says which readings hold
+	}
+	a.put("compat", entry)
 }
 
 // accounts enters sellers and buyers; an account may be both.

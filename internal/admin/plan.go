@@ -58,9 +58,9 @@ type FieldChange struct {
 const maxListed = 1000
 
 // plan weighs what the file says against what is known, and returns the entries
-// that differ.
-func (a *application) plan() (*Plan, []store.Entry, error) {
-	p := &Plan{Revision: a.known.Revision(), Changes: []PlanChange{}}
+// that differ. base is the revision that it is weighed against.
+func (a *application) plan(base int64) (*Plan, []store.Entry, error) {
+	p := &Plan{Revision: base, Changes: []PlanChange{}}
 	totals := make(map[store.Kind]*Total)
 	total := func(kind store.Kind) *Total {
 		if totals[kind] == nil {

@@ -169,6 +169,9 @@ func refused(t testing.TB, b []byte) error {
 	}
 	defer os.RemoveAll(parent)
 	_, err = restore(bytes.NewReader(b), filepath.Join(parent, "new"), unforced)
+	if _, verr := Verify(bytes.NewReader(b)); (verr == nil) != (err == nil) {
+		t.Errorf("Read: %v; Verify: %v", err, verr)
+	}
 	if entries, rerr := os.ReadDir(parent); rerr != nil || len(entries) > 0 {
 		t.Fatalf("left behind: %v, %v", entries, rerr)
 	}

@@ -12,6 +12,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 )
@@ -99,18 +100,25 @@ func takeName(aside, dir string) error {
 	return nil
 }
 
-// unpack writes the archive's files into dir, and checks it to the last byte.
+// Verify reads a backup to its end and says whether Read would restore it.
+func Verify(r io.Reader) (About, error) { return unpack(r, "", nil) }
+
+// unpack writes the archive's files into dir, if there is one, and checks it to
+// the last byte.
 func unpack(r io.Reader, dir string, force func(*os.File) error) (About, error) {
 	in := bufio.NewReaderSize(r, 64<<10)
 	if start, _ := in.Peek(longestHeader); isEncrypted(start) {
 		return About{}, ErrEncrypted
 	}
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return About{}, err
+	var root *os.Root
+	if dir != "" {
+		var err error
+		if root, err = os.OpenRoot(dir); err != nil {
+			return About{}, err
+		}
+		defer root.Close()
 	}
-	defer root.Close()
-	u := &unpacking{in: in, all: sha256.New(), root: root, force: force}
+	u := &unpacking{in: in, all: sha256.New(), root: root, force: force, dirs: make(map[string]bool)}
 	u.tar = tar.NewReader(io.TeeReader(u.in, u.all))
 	about, err := u.about()
 	if err != nil {
@@ -135,9 +143,10 @@ type unpacking struct {
 	in    *bufio.Reader
 	tar   *tar.Reader
 	all   hash.Hash // of every byte that tar has read, and it reads none ahead
-	root  *os.Root
+	root  *os.Root  // nil: nothing is written
 	force func(*os.File) error
 	sums  sums
+	dirs  map[string]bool // that files lie in
 }
 
 // next is the next entry: a plain file, for an archive of ours has nothing else. A
@@ -207,6 +216,18 @@ func (u *unpacking) file(h *tar.Header) error {
 		return damaged("%q occurs twice", h.Name)
 	case len(u.sums.seen) > maxFiles:
 		return damaged("it has more than %d files", maxFiles)
+	}
+	if u.dirs[h.Name] {
+		return damaged("%q is a file and a directory", h.Name)
+	}
+	for dir := path.Dir(h.Name); dir+"/" != folder; dir = path.Dir(dir) {
+		if u.sums.seen[dir] {
+			return damaged("%q is a file and a directory", dir)
+		}
+		u.dirs[dir] = true
+	}
+	if u.root == nil {
+		return u.copy(io.Discard, h)
 	}
 	name := filepath.FromSlash(strings.TrimPrefix(h.Name, folder))
 	if err := u.root.MkdirAll(filepath.Dir(name), 0o700); err != nil {
