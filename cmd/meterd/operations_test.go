@@ -40,7 +40,7 @@ func TestOperationsPage(t *testing.T) {
 	for i, block := range shBlock.FindAllStringSubmatch(string(page), -1) {
 		script += fmt.Sprintf("echo '=== block %d'\n%s", i+1, block[1])
 	}
-	script += "meterd check\nkill $(jobs -p)\nwait\n"
+	script += "meterd check\nkill $server\nwait $server\n"
 	metrics := freePort(t)
 	script = strings.NewReplacer(
 		"8443", freePort(t), "8485", metrics, "data: data", "data: data\nmetrics_listen: 127.0.0.1:"+metrics+"\ndrain_delay: 0s",
@@ -48,7 +48,12 @@ func TestOperationsPage(t *testing.T) {
 	).Replace(script)
 	cmd := exec.CommandContext(t.Context(), "bash", "-c", script)
 	cmd.Dir = "../.."
-	cmd.Env = append(os.Environ(), "METERD_ADMIN_TOKEN=", "METERD_URL=", "AWS_PROFILE=", "AWS_CONFIG_FILE="+filepath.Join(work, "none"))
+	for _, v := range os.Environ() {
+		if !strings.HasPrefix(v, "AWS_") && !strings.HasPrefix(v, "METERD_") {
+			cmd.Env = append(cmd.Env, v)
+		}
+	}
+	cmd.Env = append(cmd.Env, "AWS_CONFIG_FILE="+filepath.Join(work, "none"), "XDG_STATE_HOME="+work)
 	cmd.WaitDelay = 5 * time.Second
 	out, err := cmd.CombinedOutput()
 	if err != nil {
