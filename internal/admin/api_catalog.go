@@ -25,7 +25,7 @@ func (s *Service) serveCatalog(api huma.API) {
 	get.Responses = map[string]*huma.Response{"200": {Description: "The catalogue.", Content: map[string]*huma.MediaType{yamlType: {Schema: &huma.Schema{Type: "string"}}}}}
 	huma.Register(api, get, func(ctx context.Context, _ *struct{}) (*file, error) {
 		var b bytes.Buffer
-		if err := s.Export().WriteYAML(ctx, &b); err != nil {
+		if err := s.Export().WriteYAML(&b); err != nil {
 			return nil, s.refusal(ctx, err)
 		}
 		return &file{yamlType, b.Bytes()}, nil

@@ -1,11 +1,6 @@
 package admin
 
 import (
-	"context"
-	"io"
-
-	"github.com/goccy/go-yaml"
-
 	"github.com/meterd/meterd/internal/metering"
 	"github.com/meterd/meterd/internal/store"
 )
@@ -40,9 +35,4 @@ func (s *Service) Export() *Catalog {
 	compat := compatOf(known.Compat())
 	c.Compat = &compat
 	return c
-}
-
-// WriteYAML writes the catalogue as a file.
-func (c *Catalog) WriteYAML(ctx context.Context, w io.Writer) error {
-	return yaml.NewEncoder(w, yaml.IndentSequence(true)).EncodeContext(ctx, c)
 }
