@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"strings"
 	"syscall"
 	"time"
@@ -160,23 +159,4 @@ func exactly(names ...string) cobra.PositionalArgs {
 		}
 		return &usageError{fmt.Errorf("there is one argument too many: %q", args[len(names)]), cmd.CommandPath()}
 	}
-}
-
-func newVersion() *cobra.Command {
-	return &cobra.Command{
-		Use: "version", Short: "Print the version", Args: exactly(),
-		Example: "  meterd version",
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, err := fmt.Fprintln(cmd.OutOrStdout(), "meterd", version())
-			return err
-		},
-	}
-}
-
-// version is the module's, where the build knows it.
-func version() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "(devel)"
 }
