@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,7 +20,10 @@ import (
 const clientTimeout = 30 * time.Second
 
 // client speaks to the admin API of a running server.
-type client struct{ url, token, origin string }
+type client struct {
+	url, token, origin string
+	idempotencyKey     string // of what is posted; "" if there is none
+}
 
 // newClient is for the server that --url, the environment or a running dev names.
 func newClient(cmd *cobra.Command) (*client, error) {
@@ -48,7 +52,14 @@ type refusedError struct {
 func (e *refusedError) Error() string {
 	text := cmp.Or(e.Detail, e.Title)
 	for _, more := range e.Errors {
-		text += fmt.Sprintf("\n  %s %s", more.Location, more.Message)
+		said := more.Message
+		where := strings.TrimPrefix(strings.TrimPrefix(more.Location, "body"), ".") // who gave flags knows no body
+		if where != "" {
+			said = where + ": " + said
+		}
+		if said != e.Detail {
+			text += "\n  " + said
+		}
 	}
 	return text
 }
@@ -73,6 +84,9 @@ func (c *client) call(ctx context.Context, method, path string, in, out any) err
 	req.Header.Set("Authorization", "Bearer "+c.token)
 	if in != nil {
 		req.Header.Set("Content-Type", "application/json")
+	}
+	if c.idempotencyKey != "" {
+		req.Header.Set("Idempotency-Key", c.idempotencyKey)
 	}
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {

@@ -164,7 +164,7 @@ the names of products, agreements, accounts, keys and tokens.
 
 // urlFlag is for commands that speak to a server and are in no group.
 func urlFlag(cmd *cobra.Command) {
-	cmd.Flags().String("url", "", "where the server is (default $METERD_URL, or "+defaultURL+")")
+	cmd.Flags().String("url", "", "where the server is (default $METERD_URL, the running dev, or "+defaultURL+")")
 }
 
 // fileArgument completes the first argument with the names of files.

@@ -100,7 +100,7 @@ var settings = []setting{
 	},
 	{
 		name: "refusals_kept", standard: "2160h", least: time.Hour,
-		doc:   "how long records that were answered but not counted are remembered",
+		doc:   "how long refused calls, and records that were answered but not counted, are remembered",
 		field: func(c *config) any { return &c.refusalsKept },
 	},
 	{

@@ -192,7 +192,7 @@ func adminToken() store.Secret {
 	return store.Secret(base64.RawURLEncoding.EncodeToString(b[:]))
 }
 
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
+func isTerminal(stream any) bool {
+	f, ok := stream.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }

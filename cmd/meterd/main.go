@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"strings"
 	"syscall"
 	"time"
@@ -98,8 +97,9 @@ If neither is set, that is the 'meterd dev' which runs for the same user.`,
 	})
 	root.AddCommand(
 		newDev(), newServe(), newConfig(), newKeyfile(), newEnv(), newExec(), newClock(),
-		newUsage(), newKey(), newToken(),
-		newCatalog(), newCheck(), newBackup(), newRestore(),
+		newSeller(), newBuyer(), newProduct(), newAgreement(), newWorkload(), newCredential(), newToken(), newKey(),
+		newRegistration(), newUsage(), newCatalog(), newHistory(), newCompat(), newAccess(),
+		newCheck(), newBackup(), newRestore(),
 		newCompletion(), newVersion(),
 	)
 	completeFlags(root)
@@ -124,7 +124,8 @@ func group(use, short string, verbs ...*cobra.Command) *cobra.Command {
 }
 
 // negativeLast moves negative durations behind "--", so that one can be given as
-// an argument without being taken for a flag.
+// an argument without being taken for a flag. One that follows a flag is its
+// value.
 func negativeLast(args []string) []string {
 	var flags, negative []string
 	for i, arg := range args {
@@ -134,7 +135,8 @@ func negativeLast(args []string) []string {
 		if arg == "--" {
 			return append(append(append(flags, "--"), negative...), args[i+1:]...)
 		}
-		if _, err := time.ParseDuration(arg); err == nil && strings.HasPrefix(arg, "-") {
+		ofFlag := i > 0 && strings.HasPrefix(args[i-1], "--") && !strings.Contains(args[i-1], "=")
+		if _, err := time.ParseDuration(arg); err == nil && strings.HasPrefix(arg, "-") && !ofFlag {
 			negative = append(negative, arg)
 		} else {
 			flags = append(flags, arg)
@@ -157,23 +159,4 @@ func exactly(names ...string) cobra.PositionalArgs {
 		}
 		return &usageError{fmt.Errorf("there is one argument too many: %q", args[len(names)]), cmd.CommandPath()}
 	}
-}
-
-func newVersion() *cobra.Command {
-	return &cobra.Command{
-		Use: "version", Short: "Print the version", Args: exactly(),
-		Example: "  meterd version",
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, err := fmt.Fprintln(cmd.OutOrStdout(), "meterd", version())
-			return err
-		},
-	}
-}
-
-// version is the module's, where the build knows it.
-func version() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "(devel)"
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
@@ -24,12 +25,14 @@ func outputFlag(cmd *cobra.Command, form *string) {
 }
 
 // view is how items are shown in rows: every column in CSV, those of narrow, what
-// a terminal has room for, in a table.
+// a terminal has room for, in a table; all of them, if it is nil.
 type view[T any] struct {
 	columns []string
 	row     func(*T) []string
 	narrow  []string
-	name    func(*T) string // what other commands take to mean the item; nil if there is no such thing
+	// headings of a table's columns that are not the column's name.
+	headings map[string]string
+	name     func(*T) string // what other commands take to mean the item; nil if there is no such thing
 }
 
 // writer writes items one at a time.
@@ -115,13 +118,19 @@ func heading(column string) string {
 }
 
 func newTable[T any](out io.Writer, v view[T]) *writer[T] {
+	if v.narrow == nil {
+		v.narrow = v.columns
+	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	empty := true
 	shown := make([]string, len(v.narrow))
 	return &writer[T]{
 		write: func(item *T) error {
 			if empty {
-				fmt.Fprintln(w, heading(strings.Join(v.narrow, "\t")))
+				for i, column := range v.narrow {
+					shown[i] = cmp.Or(v.headings[column], heading(column))
+				}
+				fmt.Fprintln(w, strings.Join(shown, "\t"))
 			}
 			empty = false
 			cells := v.row(item)
@@ -140,12 +149,27 @@ func newTable[T any](out io.Writer, v view[T]) *writer[T] {
 	}
 }
 
-// brief cuts a license's ARN down to what tells it from others.
+// brief cuts a cell of a table down to what tells it from others.
 func brief(column, cell string) string {
-	if buyer, license, ok := strings.Cut(cell, "/arn:"); ok && column == "party" {
-		return buyer + " " + license[strings.LastIndexByte(license, ':')+1:]
+	switch buyer, license, ok := strings.Cut(cell, "/arn:"); {
+	case column == "party" && ok:
+		return buyer + " " + cut(license[strings.LastIndexByte(license, ':')+1:], 12)
+	case column == "id" && len(cell) == tokenIDLength: // its beginning names it, too
+		return cell[:12]
+	case column == "reason":
+		return strings.TrimSuffix(cell, "Exception")
+	case column == "changes":
+		return cut(cell, 72)
 	}
 	return cell
+}
+
+// cut shortens a text to some letters.
+func cut(text string, most int) string {
+	if letters := []rune(text); len(letters) > most {
+		return string(letters[:most-1]) + "…"
+	}
+	return text
 }
 
 func newCSV[T any](out io.Writer, v view[T]) (*writer[T], error) {

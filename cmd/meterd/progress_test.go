@@ -1,13 +1,32 @@
 package main
 
 import (
-	"bytes"
 	"io"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 )
+
+// screen is a terminal that one goroutine writes to and another looks at.
+type screen struct {
+	mu   sync.Mutex
+	text string
+}
+
+func (s *screen) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.text += string(p)
+	return len(p), nil
+}
+
+func (s *screen) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text
+}
 
 // TestProgress runs in a bubble, where time passes only while all wait.
 func TestProgress(t *testing.T) {
@@ -23,7 +42,7 @@ func TestProgress(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				var out bytes.Buffer
+				var out screen
 				p := test.p
 				p.out, p.delay, p.every = &out, progressDelay, progressEvery
 				p.start()
@@ -33,7 +52,7 @@ func TestProgress(t *testing.T) {
 				}
 				time.Sleep(progressDelay - time.Millisecond)
 				synctest.Wait()
-				if out.Len() > 0 {
+				if out.String() != "" {
 					t.Errorf("before %v there is %q", progressDelay, &out)
 				}
 				time.Sleep(progressDelay)
@@ -63,13 +82,13 @@ func TestProgress(t *testing.T) {
 // there is no terminal nothing is ever shown.
 func TestNoProgress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var out bytes.Buffer
+		var out screen
 		p := &progress{out: &out, total: 10, delay: progressDelay, every: progressEvery}
 		p.start()
 		p.add(10)
 		time.Sleep(progressDelay - 1)
 		p.done()
-		if out.Len() > 0 {
+		if out.String() != "" {
 			t.Errorf("got %q", &out)
 		}
 		none := newByteProgress(&out, "writing", 10)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -29,12 +30,23 @@ func TestMain(m *testing.M) {
 //	call [KEY] OP FILE     sign and send an operation; print status and answer
 //	admin METHOD PATH [BODY]  call the admin API; print status and answer
 //
-// and those of production_script_test.go.
+// and those of production_script_test.go and noun_script_test.go.
+//
+// A short run, as under the race detector, takes the scripts in which the server
+// has the most to do; the others are the client's.
 func TestScripts(t *testing.T) {
+	dir, files := "testdata/script", []string(nil)
+	if testing.Short() {
+		for _, name := range []string{"backup", "catalog", "faults", "first_batch", "serve"} {
+			files = append(files, filepath.Join(dir, name+".txtar"))
+		}
+		dir = ""
+	}
 	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata/script",
+		Dir: dir, Files: files,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
+		Deadline:            time.Now().Add(8 * time.Minute), // of all of them: for a server that should have refused to start
 		UpdateScripts:       os.Getenv("UPDATE") != "",
 		Setup: func(env *testscript.Env) error {
 			env.Setenv(tokenVariable, "")
@@ -52,6 +64,9 @@ func TestScripts(t *testing.T) {
 			"await":       scriptAwait,
 			"get":         scriptGet,
 			"signal":      scriptSignal,
+
+			"exits": scriptExits,
+			"take":  scriptTake,
 		},
 	})
 }

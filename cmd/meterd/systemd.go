@@ -27,6 +27,9 @@ func newSupervisor(log *slog.Logger) supervisor {
 	return s
 }
 
+// tellTimeout bounds the wait for a systemd that does not listen.
+const tellTimeout = time.Second
+
 // tell sends one message. Its failure is worth a line, and no more: systemd will
 // find out.
 func (s supervisor) tell(state string) {
@@ -36,6 +39,7 @@ func (s supervisor) tell(state string) {
 	// A name that begins with @ is an abstract one, to Go too.
 	conn, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: s.socket, Net: "unixgram"})
 	if err == nil {
+		_ = conn.SetWriteDeadline(time.Now().Add(tellTimeout)) // it blocks while nobody reads what was sent before
 		_, err = conn.Write([]byte(state))
 		_ = conn.Close()
 	}

@@ -59,7 +59,7 @@ func TestSupervisor(t *testing.T) {
 			t.Setenv("WATCHDOG_USEC", "40000")
 			t.Setenv("WATCHDOG_PID", "")
 			s := newTestServer(t)
-			s.drainDelay = 300 * time.Millisecond
+			s.drainDelay = 1500 * time.Millisecond
 			s.supervisor = newSupervisor(s.log)
 			if s.supervisor.watchdog != 40*time.Millisecond {
 				t.Fatalf("the watchdog's time is %s", s.supervisor.watchdog)
@@ -162,10 +162,32 @@ func TestWatchdogIsOurs(t *testing.T) {
 	defer l.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	supervisor{socket: path, watchdog: 4 * time.Millisecond, log: log}.watch(ctx, func() bool { return false })
+	s := supervisor{socket: path, watchdog: 4 * time.Millisecond, log: log}
+	s.watch(ctx, func() bool { return false })
 	_ = l.SetReadDeadline(time.Now().Add(time.Millisecond))
 	if n, err := l.Read(make([]byte, 100)); err == nil {
 		t.Errorf("while it was not well, %d bytes came", n)
+	}
+}
+
+// TestSupervisorIsDeaf: a systemd that does not read holds nobody up for long.
+func TestSupervisorIsDeaf(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(shortDir(t), "n")
+	l, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	log := new(syncBuffer)
+	s := supervisor{socket: path, log: slog.New(slog.NewJSONHandler(log, nil))}
+	began := time.Now()
+	const patience = 30 * time.Second
+	for !strings.Contains(log.String(), "systemd was not told") && time.Since(began) < patience {
+		s.tell("READY=1")
+	}
+	if time.Since(began) > patience/2 {
+		t.Errorf("it took %s", time.Since(began))
 	}
 }
 

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
@@ -18,7 +17,8 @@ func newUsage() *cobra.Command {
 }
 
 func newUsageList() *cobra.Command {
-	var product, output string
+	var product, buyer string
+	var l listing
 	var span timeSpan
 	cmd := &cobra.Command{
 		Use: "list", Short: "List accepted records: hours ascending, one product after the other", Args: exactly(),
@@ -32,28 +32,29 @@ func newUsageList() *cobra.Command {
 			if product != "" {
 				query.Set("product", product)
 			}
-			return list(cmd, output, recordView, func(c *client, cursor string) ([]admin.Record, string, error) {
-				query.Set("cursor", cursor)
-				var page admin.Records
-				err := c.call(cmd.Context(), http.MethodGet, "/records?"+query.Encode(), nil, &page)
-				return page.Records, page.Next, err
-			})
+			if buyer != "" {
+				query.Set("buyer", buyer)
+			}
+			return listAll(cmd, l, recordView, "/records", query)
 		},
 	}
 	cmd.Flags().StringVar(&product, "product", "", "code of one product (default: all)")
+	cmd.Flags().StringVar(&buyer, "buyer", "", "account of one buyer, whose usage it is (default: all)")
 	span.flags(cmd, "first hour, RFC 3339", "hour after the last, RFC 3339")
-	outputFlag(cmd, &output)
+	l.flags(cmd)
 	return cmd
 }
 
 func newUsageProblems() *cobra.Command {
-	var seller, output string
+	var seller string
+	var l listing
 	var span timeSpan
 	cmd := &cobra.Command{
-		Use: "problems", Short: "List what was answered 200 but is not counted", Args: exactly(),
-		Long: `List the records that BatchMeterUsage answered with 200 and yet did not count:
-DuplicateRecord, with the quantity that holds the place, and CustomerNotSubscribed.
-A client that looks at the HTTP status alone takes them for money.`,
+		Use: "problems", Short: "List calls that were refused, and what was answered 200 but is not counted", Args: exactly(),
+		Long: `List calls that were refused, with the exception they were answered, and records
+that BatchMeterUsage answered with 200 and yet did not count: DuplicateRecord,
+with the quantity that holds the place, and CustomerNotSubscribed. A client that
+looks at the HTTP status alone takes those for money.`,
 		Example: `  meterd usage problems
   meterd usage problems --seller 210987654321 --output json`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -64,17 +65,12 @@ A client that looks at the HTTP status alone takes them for money.`,
 			if seller != "" {
 				query.Set("seller", seller)
 			}
-			return list(cmd, output, refusalView, func(c *client, cursor string) ([]admin.Refusal, string, error) {
-				query.Set("cursor", cursor)
-				var page admin.Refusals
-				err := c.call(cmd.Context(), http.MethodGet, "/refusals?"+query.Encode(), nil, &page)
-				return page.Refusals, page.Next, err
-			})
+			return listAll(cmd, l, refusalView, "/refusals", query)
 		},
 	}
-	cmd.Flags().StringVar(&seller, "seller", "", "account of one seller (default: all)")
+	cmd.Flags().StringVar(&seller, "seller", "", "account of one seller, whose products they are about, or that called (default: all)")
 	span.flags(cmd, "refused from this time on, RFC 3339", "refused before this time, RFC 3339")
-	outputFlag(cmd, &output)
+	l.flags(cmd)
 	return cmd
 }
 
@@ -102,7 +98,7 @@ func (s *timeSpan) query(cmd *cobra.Command) (url.Values, error) {
 
 var recordView = view[admin.Record]{
 	columns: recordColumns, row: recordRow,
-	narrow: []string{"hour", "product", "party", "region", "dimension", "quantity", "allocations", "id"},
+	narrow: []string{"hour", "product", "party", "region", "dimension", "quantity", "allocations"},
 	name:   func(r *admin.Record) string { return r.ID },
 }
 
@@ -130,7 +126,8 @@ func allocationText(allocations []admin.Allocation) string {
 
 var refusalView = view[admin.Refusal]{
 	columns: refusalColumns, row: refusalRow,
-	narrow: []string{"time", "reason", "operation", "product", "party", "region", "dimension", "hour", "quantity", "held_quantity"},
+	narrow:   []string{"time", "reason", "operation", "product", "party", "quantity", "held_quantity"},
+	headings: map[string]string{"held_quantity": "HELD"},
 }
 
 var refusalColumns = []string{"time", "reason", "operation", "seller", "account", "access_key_id", "product", "party", "region", "dimension", "hour", "quantity", "held_quantity", "held_by", "request_id", "detail"}
@@ -147,7 +144,7 @@ func timeCell(t *time.Time) string {
 	if t == nil {
 		return ""
 	}
-	return t.Format(time.RFC3339)
+	return t.UTC().Format(time.RFC3339)
 }
 
 func quantityCell(n *int32) string {

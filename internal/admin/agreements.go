@@ -1,8 +1,12 @@
 package admin
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/meterd/meterd/internal/metering"
@@ -17,6 +21,53 @@ type AgreementState struct {
 
 func (s *Service) agreementState(a *metering.Agreement) AgreementState {
 	return AgreementState{agreementOf(a), a.OpenAt(s.Clock.Now(), s.Store.Catalog().Compat().Rulings)}
+}
+
+// errThere says that what was to be made is there already.
+var errThere = errors.New("is there already")
+
+// CreateAgreement makes an agreement. One that is there with the same facts is
+// found and stays what it is; what the facts leave out is as it may be. With
+// other facts it is refused.
+func (s *Service) CreateAgreement(ctx context.Context, a Agreement) (state AgreementState, again bool, err error) {
+	ref := store.Ref{Kind: store.KindAgreement, Name: string(a.ID)}
+	if _, err = s.Apply(ctx, &Catalog{Agreements: []Agreement{a}}, Applying{fresh: ref}); errors.Is(err, errThere) {
+		again, err = true, s.sameAgreement(ctx, a)
+	}
+	if err != nil {
+		return AgreementState{}, false, err
+	}
+	state, err = s.agreement(ctx, a.ID)
+	return state, again, err
+}
+
+// sameAgreement refuses facts that are not those of the agreement of that id.
+func (s *Service) sameAgreement(ctx context.Context, a Agreement) error {
+	before := s.Store.Catalog().Agreement(a.ID)
+	if before == nil {
+		return fmt.Errorf("agreement %q: %w", a.ID, ErrNotFound)
+	}
+	is := agreementOf(before)
+	if a.Status == "" || a.Status == is.Status {
+		a.Status, a.End = is.Status, cmp.Or(a.End, is.End)
+	}
+	a.Start = cmp.Or(a.Start, is.Start)
+	if a.Entitlements == nil {
+		a.Entitlements = is.Entitlements
+	}
+	plan, err := s.Apply(ctx, &Catalog{Agreements: []Agreement{a}}, Applying{DryRun: true})
+	if err != nil || plan.Changed() == 0 {
+		return err
+	}
+	var differs []string
+	for _, f := range plan.Changes[0].Fields {
+		value, err := json.Marshal(f.Before)
+		if err != nil {
+			return err
+		}
+		differs = append(differs, fmt.Sprintf("its %s is %s", f.Field, value))
+	}
+	return &StateError{fmt.Sprintf("agreement %s is there already, and another: %s", a.ID, strings.Join(differs, ", "))}
 }
 
 // ActivateAgreement opens an agreement that is pending or suspended.

@@ -50,6 +50,7 @@ func (s *Service) register(mux *http.ServeMux) huma.API {
 	config.OpenAPIPath, config.DocsPath, config.SchemasPath = "", "", ""
 	config.CreateHooks = nil // no $schema members, no Link headers
 	config.RejectUnknownQueryParameters = true
+	config.Transformers = append(config.Transformers, withoutValues)
 	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{"bearer": {Type: "http", Scheme: "bearer"}}
 	config.Security = []map[string][]string{{"bearer": {}}}
 	api := humago.New(mux, config)
@@ -81,6 +82,17 @@ func (s *Service) register(mux *http.ServeMux) huma.API {
 		s.serveBackup(api)
 	}
 	return api
+}
+
+// withoutValues says where a request is wrong, and does not repeat what was sent:
+// it might be a secret in the wrong place.
+func withoutValues(_ huma.Context, _ string, v any) (any, error) {
+	if refused, ok := v.(*huma.ErrorModel); ok {
+		for _, detail := range refused.Errors {
+			detail.Value = nil
+		}
+	}
+	return v, nil
 }
 
 // guard lets in who bears a token.

@@ -59,6 +59,14 @@ func (s *Service) serveAgreements(api huma.API) {
 				})
 			return answer(s, ctx, Agreements{page.Items, page.Next}, err)
 		})
+	huma.Register(api, creates(operation(api, operators, "create-agreement", http.MethodPost, "/agreements", "Make an agreement; one that is there with the same facts stays as it is")),
+		func(ctx context.Context, in *struct{ Body Agreement }) (*made[AgreementState], error) {
+			out, again, err := s.CreateAgreement(ctx, in.Body)
+			if err != nil {
+				return nil, s.refusal(ctx, one(err))
+			}
+			return madeOf(again, out), nil
+		})
 	huma.Register(api, operation(api, everyone, "get-agreement", http.MethodGet, "/agreements/{id}", "Show an agreement"),
 		func(ctx context.Context, in *AgreementPath) (*body[AgreementState], error) {
 			out, err := s.agreement(ctx, in.ID)

@@ -21,7 +21,7 @@ type Credentials struct {
 // shown.
 type MadeCredential struct {
 	CredentialState
-	SecretAccessKey string `json:"secret_access_key,omitempty" doc:"Shown this once; absent when an Idempotency key is repeated."`
+	SecretAccessKey string `json:"secret_access_key,omitempty" doc:"Shown this once; absent when an idempotency key is repeated."`
 }
 
 // CredentialPath names an access key.

@@ -31,7 +31,7 @@ func (s *Service) History(ctx context.Context, ref store.Ref) ([]Revision, error
 	if err != nil {
 		return nil, err
 	}
-	var all []Revision
+	all := []Revision{}
 	var before store.Entry
 	for _, state := range states {
 		if !s.seesEntry(bearerOf(ctx), before) && !s.seesEntry(bearerOf(ctx), state.Entry) {
@@ -51,7 +51,7 @@ func (s *Service) History(ctx context.Context, ref store.Ref) ([]Revision, error
 		before = state.Entry
 		all = append(all, r)
 	}
-	if len(all) == 0 {
+	if len(all) == 0 && ref.Kind != store.KindCompat { // readings hold before any is chosen
 		return nil, fmt.Errorf("%s %q: %w", ref.Kind, ref.Name, ErrNotFound)
 	}
 	return all, nil

@@ -68,9 +68,13 @@ func (s *Service) serveRefusals(api huma.API) {
 			if err != nil {
 				return nil, s.refusal(ctx, err)
 			}
+			b := bearerOf(ctx)
 			out := Refusals{Refusals: make([]Refusal, len(page.Items)), Next: page.Next}
 			for i := range page.Items {
 				out.Refusals[i] = refusalOf(&page.Items[i])
+				if !b.sees(page.Items[i].Account) {
+					out.Refusals[i].AccessKeyID = "" // a buyer's keys are not the seller's to know
+				}
 			}
 			return &body[Refusals]{out}, nil
 		})

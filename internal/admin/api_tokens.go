@@ -20,7 +20,7 @@ type Tokens struct {
 // IssuedToken is a registration token, the one time that it is shown.
 type IssuedToken struct {
 	TokenState
-	Token string `json:"token,omitempty" doc:"What the buyer's browser posts as x-amzn-marketplace-token. Shown this once; absent when an Idempotency key is repeated."`
+	Token string `json:"token,omitempty" doc:"What the buyer's browser posts as x-amzn-marketplace-token. Shown this once; absent when an idempotency key is repeated."`
 }
 
 // TokenPath names a registration token.

@@ -30,6 +30,7 @@ type Applying struct {
 
 	receipt *receipt // of the request; what it made before is found and not made again
 	made    store.Ref
+	fresh   store.Ref // if not zero, errThere is answered if it is there
 }
 
 // tries is how often a change is made anew when the catalogue has changed under
@@ -61,6 +62,9 @@ func (s *Service) applyOnce(ctx context.Context, c *Catalog, how Applying) (*Pla
 		if made, again, err := how.receipt.kept(known); again || err != nil {
 			return &Plan{found: &made}, err
 		}
+	}
+	if how.fresh != (store.Ref{}) && known.Get(how.fresh) != nil {
+		return nil, errThere
 	}
 	a := &application{
 		now: s.Clock.Now(), known: known, strict: s.Strict, problems: problems{parts: c.parts},

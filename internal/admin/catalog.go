@@ -2,6 +2,7 @@ package admin
 
 import (
 	"errors"
+	"regexp"
 
 	"github.com/meterd/meterd/internal/metering"
 )
@@ -133,3 +134,9 @@ func ParseCatalog(source []byte) (*Catalog, error) {
 	}
 	return c, nil
 }
+
+// secretValue finds the values of a file that nobody else should read.
+var secretValue = regexp.MustCompile(`((?:secret_access_key|token)["']?\s*:\s*)("[^"\n]*"?|'[^'\n]*'?|[^\s,}\]]+)`)
+
+// hushed is a text that quotes a file, without the file's secrets.
+func hushed(text string) string { return secretValue.ReplaceAllString(text, "$1***") }

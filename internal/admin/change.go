@@ -57,8 +57,9 @@ func (s *Service) change(ctx context.Context, decide func(known *store.Catalog, 
 	return fmt.Errorf("the catalogue was changed %d times meanwhile: %w", tries, store.ErrConflict)
 }
 
-// once makes something for an Idempotency key, or finds what the same request
-// has made before. Without a key it makes it.
+// once makes something for an idempotency key, or finds what the same request
+// has made before. Without a key it makes it. The request says what is made, and
+// of what: a product may be named as an agreement is.
 func (s *Service) once(ctx context.Context, key string, request any, decide func(known *store.Catalog, now time.Time) (edit, store.Ref, error)) (made store.Ref, again bool, err error) {
 	receipt, err := receiptOf(ctx, key, request)
 	if err != nil {
@@ -111,7 +112,7 @@ func (r *receipt) kept(known *store.Catalog) (made store.Ref, ok bool, err error
 	case !ok:
 		return store.Ref{}, false, nil
 	case before.Request != r.hash:
-		return store.Ref{}, false, &StateError{"the Idempotency key was used for another request"}
+		return store.Ref{}, false, &StateError{"the idempotency key was used for another request"}
 	}
 	return before.Made, true, nil
 }

@@ -40,12 +40,12 @@ type NewCredential struct {
 }
 
 // CreateCredential makes an access key. Its secret is shown this once; a request
-// of the same Idempotency key finds the key again and not the secret.
+// of the same idempotency key finds the key again and not the secret.
 func (s *Service) CreateCredential(ctx context.Context, n NewCredential, key string) (c CredentialState, secret store.Secret, err error) {
 	if n.Workload == "" && n.User == "" {
 		n.User = rootUser
 	}
-	return s.makeCredential(ctx, n, key)
+	return s.makeCredential(ctx, n, key, []any{"create credential", n})
 }
 
 // RotateCredential makes another key of the same principal. The one before goes
@@ -55,11 +55,11 @@ func (s *Service) RotateCredential(ctx context.Context, keyID, key string) (c Cr
 	if old == nil {
 		return CredentialState{}, "", fmt.Errorf("credential %q: %w", keyID, ErrNotFound)
 	}
-	return s.makeCredential(ctx, NewCredential{old.Account, old.User, old.Workload}, key)
+	return s.makeCredential(ctx, NewCredential{old.Account, old.User, old.Workload}, key, []any{"rotate credential", keyID})
 }
 
-func (s *Service) makeCredential(ctx context.Context, n NewCredential, key string) (CredentialState, store.Secret, error) {
-	receipt, err := receiptOf(ctx, key, n)
+func (s *Service) makeCredential(ctx context.Context, n NewCredential, key string, request any) (CredentialState, store.Secret, error) {
+	receipt, err := receiptOf(ctx, key, request)
 	if err != nil {
 		return CredentialState{}, "", err
 	}

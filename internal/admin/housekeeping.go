@@ -14,7 +14,7 @@ type Keeping struct {
 	ClientTokens time.Duration // a day at least
 }
 
-// receiptsKept is how long the same Idempotency key makes nothing again.
+// receiptsKept is how long the same idempotency key makes nothing again.
 const receiptsKept = 7 * 24 * time.Hour
 
 // housekeeper is who the history names for what has outlived its time.

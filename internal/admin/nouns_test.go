@@ -67,6 +67,49 @@ func TestAgreementLife(t *testing.T) {
 	d.want(http.StatusNotFound, "POST", "/agreements/none/end", "")
 }
 
+// TestCreateAgreement: made again it stays what it is, whatever has become of it,
+// and other facts are refused.
+func TestCreateAgreement(t *testing.T) {
+	d := newDesk(t)
+	apply(t, d.service, sample)
+	const facts = `"id":"twice","product":"new","buyer":"111122223333"`
+	for _, bad := range []string{`{}`, `{"id":"twice"}`, `{"product":"new","buyer":"111122223333"}`, `{"id":"twice","product":"none","buyer":"111122223333"}`} {
+		d.want(http.StatusUnprocessableEntity, "POST", "/agreements", bad)
+	}
+	made := d.want(http.StatusCreated, "POST", "/agreements", `{`+facts+`,"start":"-1h","entitlements":[{"dimension":"scans","integer":5}]}`)
+	revision := d.service.Store.Catalog().Revision()
+	for _, same := range []string{``, `,"start":"-1h"`, `,"status":"active"`, `,"license_arn":"` + made["license_arn"].(string) + `"`, `,"entitlements":[{"dimension":"scans","integer":5}]`} {
+		got := d.want(http.StatusOK, "POST", "/agreements", `{`+facts+same+`}`)
+		if got["license_arn"] != made["license_arn"] || got["start"] != made["start"] {
+			t.Errorf("made again with %s: %v; before: %v", same, got, made)
+		}
+	}
+	for _, other := range []string{`,"start":"2026-01-01T00:00:00Z"`, `,"status":"suspended"`, `,"entitlements":[]`, `,"entitlements":[{"dimension":"scans","integer":6}]`} {
+		d.want(http.StatusConflict, "POST", "/agreements", `{`+facts+other+`}`)
+	}
+	d.want(http.StatusUnprocessableEntity, "POST", "/agreements", `{"id":"twice","product":"new","buyer":"444455556666"}`)
+	if now := d.service.Store.Catalog().Revision(); now != revision {
+		t.Errorf("the catalogue went from revision %d to %d", revision, now)
+	}
+	d.want(http.StatusOK, "POST", "/agreements/twice/end", "")
+	if got := d.want(http.StatusOK, "POST", "/agreements", `{`+facts+`}`); got["status"] != "ending" {
+		t.Errorf("made again after its end began: %v", got)
+	}
+	d.want(http.StatusConflict, "POST", "/agreements", `{`+facts+`,"status":"active"}`)
+}
+
+// TestKeyOfAnotherRequest refuses an idempotency key that another operation has
+// used, on a thing of the same name.
+func TestKeyOfAnotherRequest(t *testing.T) {
+	d := newDesk(t)
+	apply(t, d.service, sample)
+	d.want(http.StatusOK, "PUT", "/agreements/box", `{"product":"box","buyer":"111122223333"}`)
+	d.want(http.StatusCreated, "POST", "/tokens", `{"agreement":"box"}`, "Idempotency-Key", "k")
+	d.want(http.StatusConflict, "POST", "/products/box/keys", "", "Idempotency-Key", "k")
+	id := d.want(http.StatusCreated, "POST", "/credentials", `{"account":"210987654321","user":"ci"}`, "Idempotency-Key", "k2")["access_key_id"].(string)
+	d.want(http.StatusConflict, "POST", "/credentials/"+id+"/rotate", "", "Idempotency-Key", "k2")
+}
+
 // TestCredentials: two active keys of a principal and not a third; a disabled one
 // makes room; the secret is shown once.
 func TestCredentials(t *testing.T) {
@@ -221,4 +264,24 @@ func TestNonsense(t *testing.T) {
 func toText(v any) string {
 	b, _ := json.Marshal(v)
 	return string(b)
+}
+
+// TestErrorsKeepSecrets: what is wrong is said without the secrets that stand
+// beside it.
+func TestErrorsKeepSecrets(t *testing.T) {
+	d := newDesk(t)
+	for _, row := range []struct{ method, path, body string }{
+		{"POST", "/credentials", `{"account":"1","secret_access_key":"canary"}`},
+		{"POST", "/credentials", `{"account":{"secret":"canary"}}`},
+		{"PUT", "/products/p", `{"token":"canary"}`},
+		{"POST", "/catalog", "credentials:\n  - {access_key_id: A, secret_access_key: canary, colour: red}\n"},
+		{"POST", "/catalog", "credentials:\n  - access_key_id: [\n    secret_access_key: 'canary'\n"},
+		{"POST", "/catalog", "tokens:\n  - token: \"canary\n    agreement: x\n"},
+		{"POST", "/catalog", "tokens: [{\"token\": \"canary\", agreement: none}]"},
+	} {
+		status, answer := d.call(row.method, row.path, row.body)
+		if status != http.StatusUnprocessableEntity || strings.Contains(answer, "canary") {
+			t.Errorf("%s %s: %d %s", row.path, row.body, status, answer)
+		}
+	}
 }

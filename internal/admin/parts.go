@@ -150,7 +150,7 @@ func (c *Catalog) add(text []byte) error {
 		return nil
 	})
 	if err != nil && !errors.Is(err, io.EOF) { // an empty file is an empty catalogue
-		return &CatalogError{[]Problem{{Message: strings.TrimRight(yaml.FormatError(err, false, true), "\n")}}}
+		return &CatalogError{[]Problem{{Message: hushed(strings.TrimRight(yaml.FormatError(err, false, true), "\n"))}}}
 	}
 	c.Sellers = append(c.Sellers, more.Sellers...)
 	c.Buyers = append(c.Buyers, more.Buyers...)

@@ -100,6 +100,7 @@ var everyOperation = []struct {
 	{"POST", "/products/{code}/keys", "", sellers},
 	{"GET", "/products/{code}/keys/{version}", "", everyone},
 	{"GET", "/agreements", "", everyone},
+	{"POST", "/agreements", `{"id":"made","product":"new","buyer":"111122223333"}`, operators},
 	{"GET", "/agreements/{id}", "", everyone},
 	{"PUT", "/agreements/{id}", `{"product":"new","buyer":"111122223333"}`, operators},
 	{"DELETE", "/agreements/{id}", "", operators},

@@ -94,10 +94,10 @@ func newSigningKey(product metering.ProductCode, version int32, now time.Time) (
 
 // RotateKey makes the next version of a product's key and lets the one before
 // expire now. Containers that ask for the old version go on getting signatures,
-// with the time of the rotation. A request of the same Idempotency key
+// with the time of the rotation. A request of the same idempotency key
 // finds the version it made.
 func (s *Service) RotateKey(ctx context.Context, product metering.ProductCode, key string) (*metering.SigningKey, error) {
-	ref, _, err := s.once(ctx, key, product, func(known *store.Catalog, now time.Time) (edit, store.Ref, error) {
+	ref, _, err := s.once(ctx, key, []any{"rotate key", product}, func(known *store.Catalog, now time.Time) (edit, store.Ref, error) {
 		keys := known.SigningKeys(product)
 		if len(keys) == 0 {
 			return edit{}, store.Ref{}, fmt.Errorf("signing key of product %q: %w: only container products have one", product, ErrNotFound)

@@ -62,7 +62,7 @@ func (s *Service) tokenState(ctx context.Context, t *metering.RegistrationToken)
 
 // IssueToken issues a registration token for an agreement: what the buyer's
 // browser would bring to the seller's page. It is shown once; only its hash is
-// kept. A request of the same Idempotency key finds the token again and does not
+// kept. A request of the same idempotency key finds the token again and does not
 // show it.
 func (s *Service) IssueToken(ctx context.Context, agreement metering.AgreementID, key string) (token store.Secret, state TokenState, err error) {
 	var b [32]byte
@@ -71,7 +71,7 @@ func (s *Service) IssueToken(ctx context.Context, agreement metering.AgreementID
 	// survive that.
 	token = store.Secret(base64.RawURLEncoding.EncodeToString(b[:]))
 	entry := &store.RegistrationToken{Hash: sha256.Sum256([]byte(token)), Agreement: agreement}
-	ref, again, err := s.once(ctx, key, agreement, func(known *store.Catalog, now time.Time) (edit, store.Ref, error) {
+	ref, again, err := s.once(ctx, key, []any{"issue token", agreement}, func(known *store.Catalog, now time.Time) (edit, store.Ref, error) {
 		if known.Agreement(agreement) == nil {
 			return edit{}, store.Ref{}, fmt.Errorf("agreement %q: %w", agreement, ErrNotFound)
 		}

@@ -88,3 +88,20 @@ func TestObservePanic(t *testing.T) {
 		}
 	}
 }
+
+// TestObserverPanics: an observer that panics is not asked again, and the caller
+// reads an internal error.
+func TestObserverPanics(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, worldOptions{})
+	asked := 0
+	w.api.Observe = func(context.Context, Observed) {
+		asked++
+		panic("the observer is gone")
+	}
+	c := newCall("POST", "BatchMeterUsage", "AKIASELLERACME001", "us-east-1")
+	c.body = []byte(batchOf(recordOf(vectorsNow, "scans", 5)))
+	if status, body := w.handle(t, c); status != 500 || asked != 1 || !strings.Contains(string(body), "InternalServiceErrorException") {
+		t.Errorf("%d %s, asked %d times", status, body, asked)
+	}
+}

@@ -50,7 +50,9 @@ func (s *Service) keep(ctx context.Context, req *request, f awsjson.Fault, err e
 	}
 	refusal.Account, refusal.KeyID, refusal.Region = req.caller.Account, req.caller.KeyID, storable(shorten(req.region))
 	refusal.Seller, refusal.Product = req.caller.Account, req.product
-	if p := s.Store.Catalog().Product(req.product); p != nil {
+	// Sellers meter in batches: one who names another's product needs to see it
+	// himself. Buyers meter others' products.
+	if p := s.Store.Catalog().Product(req.product); p != nil && (req.op == metering.MeterUsage || req.op == metering.RegisterUsage) {
 		refusal.Seller = p.Seller
 	}
 	s.write(ctx, refusal)

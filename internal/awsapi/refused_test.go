@@ -173,6 +173,23 @@ func TestNotKeptIsAnsweredAlike(t *testing.T) {
 	}
 }
 
+// TestOurFailuresAreNotRefusals: what has a status of 5xx is kept only if it was
+// asked for, whoever the caller is.
+func TestOurFailuresAreNotRefusals(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, worldOptions{})
+	req := &request{
+		id: "r", op: metering.MeterUsage, now: vectorsNow, region: "us-east-1", compat: new(store.Compat),
+		caller: metering.Caller{Account: "210987654321", KeyID: "AKIASELLERACME001"},
+	}
+	for _, err := range []error{errInternal, errServiceUnavailable, store.ErrUnknown} {
+		w.api.answerTo(t.Context(), req, httptest.NewRecorder(), err)
+		if all := w.refused(t); len(all) != 0 {
+			t.Fatalf("%v: kept are %+v", err, all)
+		}
+	}
+}
+
 // TestRefusedAtOnce: many refused calls at once are all kept, of those that come
 // in floods one each.
 func TestRefusedAtOnce(t *testing.T) {

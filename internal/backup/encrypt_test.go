@@ -39,6 +39,7 @@ func newIdentity(t *testing.T) *age.X25519Identity {
 }
 
 func TestEncrypted(t *testing.T) {
+	t.Parallel()
 	mine, other := newIdentity(t), newIdentity(t)
 	b := encrypted(t, Lock{Keys: "# two of us\n" + other.Recipient().String() + "\n" + mine.Recipient().String() + "\n"})
 	if bytes.Contains(b, []byte("MANIFEST")) {
@@ -95,6 +96,7 @@ func restores(t *testing.T, b []byte, with Lock) {
 }
 
 func TestPassphrase(t *testing.T) {
+	t.Parallel()
 	b := encrypted(t, Lock{Passphrase: "correct horse"})
 	restores(t, b, Lock{Passphrase: "correct horse"})
 	if _, err := Decrypt(bytes.NewReader(b), Lock{Passphrase: "wrong"}); err == nil || !strings.Contains(err.Error(), "the passphrase does not open the backup") {

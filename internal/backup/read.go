@@ -32,6 +32,11 @@ func damaged(format string, args ...any) error {
 // come to lie beside dir first, and take its name once everything is checked and
 // on the disk: after an error there is nothing.
 func Read(r io.Reader, dir string) (About, error) {
+	return restore(r, dir, (*os.File).Sync)
+}
+
+// restore is Read; force puts a file on the disk.
+func restore(r io.Reader, dir string, force func(*os.File) error) (About, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return About{}, err
@@ -46,7 +51,7 @@ func Read(r io.Reader, dir string) (About, error) {
 	if err != nil {
 		return About{}, err
 	}
-	about, err := unpack(r, aside)
+	about, err := unpack(r, aside, force)
 	if err == nil {
 		err = syncDirectories(aside)
 	}
@@ -96,11 +101,11 @@ func takeName(aside, dir string) error {
 }
 
 // Verify reads a backup to its end and says whether Read would restore it.
-func Verify(r io.Reader) (About, error) { return unpack(r, "") }
+func Verify(r io.Reader) (About, error) { return unpack(r, "", nil) }
 
 // unpack writes the archive's files into dir, if there is one, and checks it to
 // the last byte.
-func unpack(r io.Reader, dir string) (About, error) {
+func unpack(r io.Reader, dir string, force func(*os.File) error) (About, error) {
 	in := bufio.NewReaderSize(r, 64<<10)
 	if start, _ := in.Peek(longestHeader); isEncrypted(start) {
 		return About{}, ErrEncrypted
@@ -113,7 +118,7 @@ func unpack(r io.Reader, dir string) (About, error) {
 		}
 		defer root.Close()
 	}
-	u := &unpacking{in: in, all: sha256.New(), root: root, dirs: make(map[string]bool)}
+	u := &unpacking{in: in, all: sha256.New(), root: root, force: force, dirs: make(map[string]bool)}
 	u.tar = tar.NewReader(io.TeeReader(u.in, u.all))
 	about, err := u.about()
 	if err != nil {
@@ -135,12 +140,13 @@ func unpack(r io.Reader, dir string) (About, error) {
 
 // unpacking is an archive that is being read.
 type unpacking struct {
-	in   *bufio.Reader
-	tar  *tar.Reader
-	all  hash.Hash // of every byte that tar has read, and it reads none ahead
-	root *os.Root  // nil: nothing is written
-	sums sums
-	dirs map[string]bool // that files lie in
+	in    *bufio.Reader
+	tar   *tar.Reader
+	all   hash.Hash // of every byte that tar has read, and it reads none ahead
+	root  *os.Root  // nil: nothing is written
+	force func(*os.File) error
+	sums  sums
+	dirs  map[string]bool // that files lie in
 }
 
 // next is the next entry: a plain file, for an archive of ours has nothing else. A
@@ -233,7 +239,7 @@ func (u *unpacking) file(h *tar.Header) error {
 	}
 	err = u.copy(f, h)
 	if err == nil {
-		err = f.Sync()
+		err = u.force(f)
 	}
 	return errors.Join(err, f.Close())
 }

@@ -135,7 +135,7 @@ func TestParse(t *testing.T) {
 }
 
 func TestLinesDiffer(t *testing.T) {
-	if envelope.NewLine() == envelope.NewLine() {
+	if first, second := envelope.NewLine(), envelope.NewLine(); first == second {
 		t.Error("two keys are one")
 	}
 }

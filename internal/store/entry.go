@@ -176,9 +176,9 @@ type Revision struct {
 func EncodeEntry(e Entry, keys *envelope.Keys) ([]byte, error) {
 	switch e := e.(type) {
 	case *Credential:
-		return json.Marshal(&keptCredential{Credential: *e, Secret: keep([]byte(e.Secret), e.Ref(), keys)})
+		return json.Marshal(&keptCredential{Credential: *e, Secret: keep([]byte(e.Secret), about(e), keys)})
 	case *SigningKey:
-		return json.Marshal(&keptSigningKey{SigningKey: *e, Private: keep(e.Private, e.Ref(), keys)})
+		return json.Marshal(&keptSigningKey{SigningKey: *e, Private: keep(e.Private, about(e), keys)})
 	}
 	return json.Marshal(e)
 }
@@ -200,7 +200,7 @@ func DecodeEntry(kind Kind, b []byte, keys *envelope.Keys) (e Entry, current boo
 			return fail(err)
 		}
 		*e, held = k.Credential, &k.Secret
-		if secret, err = held.open(e.Ref(), keys); err == nil {
+		if secret, err = held.open(about(e), keys); err == nil {
 			e.Secret = Secret(secret)
 		}
 	case *SigningKey:
@@ -209,7 +209,7 @@ func DecodeEntry(kind Kind, b []byte, keys *envelope.Keys) (e Entry, current boo
 			return fail(err)
 		}
 		*e, held = k.SigningKey, &k.Private
-		e.Private, err = held.open(e.Ref(), keys)
+		e.Private, err = held.open(about(e), keys)
 	default:
 		err = json.Unmarshal(b, e)
 	}
@@ -237,18 +237,29 @@ type (
 	}
 )
 
-func keep(secret []byte, ref Ref, keys *envelope.Keys) kept {
+// about is what a secret is sealed for: its entry and, of an access key, the
+// account. Sealed for one, it opens for no other.
+func about(e Entry) string {
+	ref := e.Ref()
+	text := string(ref.Kind) + "/" + ref.Name
+	if c, ok := e.(*Credential); ok {
+		text += "/" + string(c.Account)
+	}
+	return text
+}
+
+func keep(secret []byte, about string, keys *envelope.Keys) kept {
 	if keys == nil {
 		return kept{Plain: secret}
 	}
-	return kept{Sealed: keys.Seal(secret, string(ref.Kind)+"/"+ref.Name)}
+	return kept{Sealed: keys.Seal(secret, about)}
 }
 
-func (k *kept) open(ref Ref, keys *envelope.Keys) ([]byte, error) {
+func (k *kept) open(about string, keys *envelope.Keys) ([]byte, error) {
 	if k.Sealed == nil {
 		return k.Plain, nil
 	}
-	return keys.Open(k.Sealed, string(ref.Kind)+"/"+ref.Name)
+	return keys.Open(k.Sealed, about)
 }
 
 func (k *kept) current(keys *envelope.Keys) bool {

@@ -158,7 +158,8 @@ type Alive struct {
 	Workload string
 }
 
-// Redemption marks a registration token as resolved by the calling account.
+// Redemption marks a registration token as resolved by the calling account. One
+// that another account has resolved is an error: it is one seller's.
 type Redemption struct {
 	Token [32]byte // its hash
 	KeyID string   // what the call was signed with

@@ -111,6 +111,9 @@ func TestInterruptedPutAnywhere(t *testing.T) {
 			t.Logf("%d images, %d of them before the end", len(left), acked)
 			held := 0
 			for at, d := range left {
+				if testing.Short() && at%5 != 0 && at < acked {
+					continue
+				}
 				again := openOn(t, d.files(), nil)
 				if whole(t, again, at, n) {
 					held++

@@ -181,3 +181,35 @@ func TestCloseWhilePutting(t *testing.T) {
 	}
 	mustClose(t, s)
 }
+
+// What a cancelled change has written is not taken for a part of the next one.
+func TestPutAfterCancelledPutAnywhere(t *testing.T) {
+	const products = 30
+	i := &images{mem: vfs.NewCrashableMem()}
+	ctx, cancel := context.WithCancel(t.Context())
+	var n atomic.Int64
+	s := openOn(t, errorfs.Wrap(i.files(), errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if op.Kind == errorfs.OpFileWrite && n.Add(1) == 12 {
+			cancel()
+		}
+		return nil
+	})), nil)
+	s.SetPart(600)
+	n.Store(0)
+	if _, err := s.Put(ctx, titled(10*products, "cancelled")); !errors.Is(err, context.Canceled) {
+		t.Fatalf("got %v, want %v", err, context.Canceled)
+	}
+	left := i.during(func() {
+		if _, err := s.Put(t.Context(), titled(products/3, "next")); err != nil {
+			t.Fatal(err)
+		}
+	})
+	mustClose(t, s)
+	for at, d := range left {
+		again := openOn(t, d.files(), nil)
+		if n := again.Catalog().Len(store.KindProduct); n != 0 && n != products/3 || again.Catalog().Revision() != int64(n) {
+			t.Errorf("image %d: %d products at revision %d", at, n, again.Catalog().Revision())
+		}
+		mustClose(t, again)
+	}
+}

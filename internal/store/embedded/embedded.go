@@ -17,6 +17,11 @@
 // for the sync of its group and of all groups before, because what it was
 // decided from may be no older than that.
 //
+// A change of the catalogue needs no decision: whoever makes it compares it with
+// the catalogue in memory, one change at a time, and hands the committer a batch
+// (put.go). A large one goes through a journal, so that calls are not held up
+// behind it (journal.go).
+//
 // # What readers see
 //
 // A page is returned when all that it was read from is on disk. No reader is

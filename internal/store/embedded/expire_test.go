@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -130,5 +131,30 @@ func TestBuyersRecordsAreReadAlone(t *testing.T) {
 	q.Buyer = "333333333333"
 	if p, err := s.Records(t.Context(), q); err != nil || len(p.Items) != 1 || p.Items[0].ID != mine.ID {
 		t.Errorf("one buyer's: %d records, error %v, want one", len(p.Items), err)
+	}
+}
+
+// What is cancelled before the committer takes it is not written, wherever it
+// waited.
+func TestCancelledBatch(t *testing.T) {
+	s, err := Open(Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 100 {
+		bindOn(t, s, 20000, "t") // so that the committer is about to wait for the next
+		batch := s.db.NewBatch()
+		if err := setRevision(batch, 7); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.commit(newBatch(ctx, batch)); !errors.Is(err, context.Canceled) {
+			t.Fatalf("got %v, want %v", err, context.Canceled)
+		}
+	}
+	if n, err := s.revision(); err != nil || n != 0 {
+		t.Errorf("revision %d, error %v: it was written", n, err)
 	}
 }

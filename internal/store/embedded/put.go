@@ -228,11 +228,6 @@ func newBatch(ctx context.Context, batch *pebble.Batch) *request {
 	return &request{ctx: ctx, batch: batch, forget: math.MinInt32, done: make(chan struct{})}
 }
 
-func entryKey(ref store.Ref) string {
-	b := appendText([]byte{familyEntry}, string(ref.Kind))
-	return string(appendText(b, ref.Name))
-}
-
 func historyPrefix(ref store.Ref) []byte {
 	return appendText(appendText([]byte{familyHistory}, string(ref.Kind)), ref.Name)
 }

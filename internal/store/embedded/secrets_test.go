@@ -257,3 +257,36 @@ func TestInterruptedSealingAnywhere(t *testing.T) {
 		mustClose(t, again)
 	}
 }
+
+// A first change that was cut short leaves no row with a secret, and must leave
+// none in what is left of its journal.
+func TestInterruptedFirstChangeAnywhere(t *testing.T) {
+	i := &images{mem: vfs.NewCrashableMem()}
+	s := openOn(t, i.files(), nil)
+	s.SetPart(100)
+	change := store.Change{}
+	for n, canary := range canaries {
+		change.Entries = append(change.Entries, &store.Credential{KeyID: string(rune('A' + n)), Secret: store.Secret(canary)})
+	}
+	changing := i.during(func() {
+		if _, err := s.Put(t.Context(), change); err != nil {
+			t.Fatal(err)
+		}
+	})
+	mustClose(t, s)
+	keys := keyFile(t, envelope.NewLine())
+	planted := 0
+	for n, d := range changing {
+		if len(sightings(t, d.MemFS, dataDir)) > 0 {
+			planted++
+		}
+		again := openOn(t, d.files(), keys)
+		if seen := sightings(t, d.MemFS, dataDir); len(seen) > 0 {
+			t.Errorf("image %d: seen in %q", n, seen)
+		}
+		mustClose(t, again)
+	}
+	if planted == 0 {
+		t.Error("no image held a secret: the search is broken")
+	}
+}

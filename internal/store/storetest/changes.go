@@ -176,7 +176,7 @@ func lookups(k *court) {
 // to lookups and after a loss of power; calls go on beside it.
 func largeChange(k *court) {
 	k.need(CanCrash)
-	const entries, rounds = 5000, 3
+	const entries, rounds = 4000, 2
 	var (
 		wg      sync.WaitGroup
 		stop    = make(chan struct{})
