@@ -101,7 +101,7 @@ func (s *Service) applyOnce(ctx context.Context, c *Catalog, how Applying) (*Pla
 		return nil, errThere
 	}
 	a := &application{
-		now: s.Clock.Now(), known: known, strict: s.Strict, problems: problems{source: c.source},
+		now: s.Clock.Now(), known: known, strict: s.Strict, problems: problems{parts: c.parts},
 		entries:   make(map[store.Ref]store.Entry),
 		removed:   make(map[store.Ref]bool),
 		licenses:  make(map[string]metering.AgreementID),

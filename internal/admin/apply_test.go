@@ -211,14 +211,16 @@ func TestRotateKey(t *testing.T) {
 }
 
 // FuzzCatalog feeds the parser and Apply: neither panics, and what Apply refuses
-// leaves nothing.
+// leaves nothing. What is read in parts is what is read whole.
 func FuzzCatalog(f *testing.F) {
 	f.Add([]byte(sample))
 	f.Add([]byte("products: [{code: p, type: saas, dimensions: [{name: a}, {name: a}]}]"))
 	f.Add([]byte("agreements: [{id: x, start: -1h, end: 2026-09-15T10:30:00Z}]"))
 	f.Add([]byte("sellers: &a [*a]"))
+	f.Add([]byte("buyers:\n  - account: \"1\"\n    name: |\n      - a\n  - account: \"2\"\nsellers:\n- {account: \"3\"}\n"))
 	s := newService(f)
 	f.Fuzz(func(t *testing.T, source []byte) {
+		sameInParts(t, source, 1)
 		c, err := ParseCatalog(source)
 		if err != nil {
 			return

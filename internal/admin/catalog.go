@@ -1,13 +1,8 @@
 package admin
 
 import (
-	"bytes"
 	"errors"
-	"io"
 	"regexp"
-	"strings"
-
-	"github.com/goccy/go-yaml"
 
 	"github.com/meterd/meterd/internal/metering"
 )
@@ -30,7 +25,7 @@ type Catalog struct {
 	Tokens      []Token      `json:"tokens,omitempty"`
 	Compat      *Compat      `json:"compat,omitempty" doc:"Absent: as it was applied before."`
 
-	source []byte
+	parts []part // of the file, if it is from one
 }
 
 // Seller is an account that lists products.
@@ -129,19 +124,13 @@ type Compat struct {
 // is an error, and so is one that occurs twice. What the values mean to one
 // another is checked when the catalogue is applied.
 func ParseCatalog(source []byte) (*Catalog, error) {
-	c := &Catalog{source: source}
-	err := calmly(func() error {
-		file := yaml.NewDecoder(bytes.NewReader(source), yaml.Strict())
-		if err := file.Decode(c); err != nil {
-			return err
+	c := new(Catalog)
+	if err := c.parse(source, partBytes, maxWhole); err != nil {
+		var wrong *CatalogError
+		if errors.As(err, &wrong) && err == error(wrong) {
+			return nil, err
 		}
-		if err := file.Decode(new(any)); !errors.Is(err, io.EOF) {
-			return errors.New("a catalogue is one document: there is another after ---")
-		}
-		return nil
-	})
-	if err != nil && !errors.Is(err, io.EOF) { // an empty file is an empty catalogue
-		return nil, &CatalogError{[]Problem{{Message: hushed(strings.TrimRight(yaml.FormatError(err, false, true), "\n"))}}}
+		return nil, &CatalogError{[]Problem{{Message: err.Error()}}}
 	}
 	return c, nil
 }

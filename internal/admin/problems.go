@@ -52,9 +52,10 @@ func calmly(read func() error) (err error) {
 
 // problems collects what is wrong with a catalogue whose form is right.
 type problems struct {
-	source []byte
-	file   *ast.File // parsed when the first problem asks where it stands
-	found  []Problem
+	parts []part    // of the file; nil where there is none
+	file  *ast.File // of the part of parts[at], parsed when a problem asks where it stands
+	at    int
+	found []Problem
 }
 
 // maxProblems bounds how much is said at once.
@@ -71,7 +72,7 @@ func (p *problems) add(path, format string, args ...any) {
 		return
 	}
 	problem := Problem{Path: path, Message: fmt.Sprintf(format, args...)}
-	if p.source != nil {
+	if p.parts != nil {
 		problem.Line, problem.Column = p.position(path)
 	}
 	p.found = append(p.found, problem)
@@ -79,13 +80,18 @@ func (p *problems) add(path, format string, args ...any) {
 
 // position finds a path in the file, or the nearest thing above it.
 func (p *problems) position(path string) (line, column int) {
-	for path != "" {
+	of, inside := p.partOf(path)
+	if of < 0 {
+		return 0, 0
+	}
+	for path = inside; path != ""; path = path[:max(strings.LastIndexAny(path, ".["), 0)] {
 		err := calmly(func() error {
-			if p.file == nil {
+			if p.file == nil || p.at != of {
 				var err error
-				if p.file, err = parser.ParseBytes(p.source, 0); err != nil {
+				if p.file, err = parser.ParseBytes(p.parts[of].text, 0); err != nil {
 					return err
 				}
+				p.at = of
 			}
 			at, err := yaml.PathString("$." + path)
 			if err != nil {
@@ -96,15 +102,32 @@ func (p *problems) position(path string) (line, column int) {
 				return err
 			}
 			start := node.GetToken().Position
-			line, column = start.Line, start.Column
+			line, column = start.Line+p.parts[of].line, start.Column
 			return nil
 		})
 		if err == nil {
 			return line, column
 		}
-		path = path[:max(strings.LastIndexAny(path, ".["), 0)]
 	}
 	return 0, 0
+}
+
+// partOf finds the part that a path is in, and the path within it.
+func (p *problems) partOf(path string) (of int, inside string) {
+	end := strings.IndexAny(path+".", ".[")
+	list, rest := path[:end], path[end:]
+	var i int
+	numbered, _ := fmt.Sscanf(rest, "[%d]", &i)
+	of = -1
+	for n := range p.parts {
+		if l := p.parts[n].list; l == "" || l == list && p.parts[n].first <= i {
+			of = n // the last that begins before it
+		}
+	}
+	if of < 0 || numbered == 0 {
+		return of, path
+	}
+	return of, fmt.Sprintf("%s[%d]%s", list, i-p.parts[of].first, rest[strings.IndexByte(rest, ']')+1:])
 }
 
 func (p *problems) err() error {
