@@ -120,6 +120,9 @@ func (s *Service) guard(next http.Handler, description []byte) http.Handler {
 				problem(w, http.StatusInternalServerError, "internal error")
 			}
 		}()
+		// What is asked for may take a while to find or to remove; the server's own
+		// deadline is for strangers.
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerTimeout))
 		if r.URL.Path != catalogPath { // there is no other kind of body, whatever curl -d says
 			r.Header.Set("Content-Type", "application/json")
 		}
@@ -129,6 +132,10 @@ func (s *Service) guard(next http.Handler, description []byte) http.Handler {
 		}
 	})
 }
+
+// answerTimeout is how long a call may take, with its answer. What can take
+// longer lifts it: streams.
+const answerTimeout = 10 * time.Minute
 
 func problem(w http.ResponseWriter, status int, detail string) {
 	w.Header().Set("Content-Type", "application/problem+json")

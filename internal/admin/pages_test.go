@@ -96,3 +96,25 @@ func TestCutOff(t *testing.T) {
 		t.Errorf("%d, %d bytes, and no sign that it was cut off", answer.StatusCode, len(b))
 	}
 }
+
+// TestLongAnswers: an answer that takes longer to make than strangers are given
+// arrives.
+func TestLongAnswers(t *testing.T) {
+	d := newDesk(t)
+	const patience = 50 * time.Millisecond
+	d.service.Faults = func() []Fault { time.Sleep(4 * patience); return nil }
+	server := httptest.NewUnstartedServer(d.handler)
+	server.Config.WriteTimeout = patience
+	server.Start()
+	defer server.Close()
+	r, _ := http.NewRequest(http.MethodGet, server.URL+Prefix+"/faults", nil)
+	r.Header.Set("Authorization", "Bearer secret")
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		t.Error(answer.Status)
+	}
+}
