@@ -86,8 +86,8 @@ func (s *Service) GrantAccess(ctx context.Context, name string, role store.Role,
 	err := s.change(ctx, func(known *store.Catalog, now time.Time) (edit, error) {
 		seller := known.Account(account)
 		switch {
-		case !accessName.MatchString(name) || name == operator.Name:
-			return edit{}, invalid("name", "%q is not a name: a to z, 0 to 9, and . _ - inside; not %s", name, operator.Name)
+		case !accessName.MatchString(name) || name == operator.Name || name == housekeeper.Name:
+			return edit{}, invalid("name", "%q is not a name: a to z, 0 to 9, and . _ - inside; not %s, not %s", name, operator.Name, housekeeper.Name)
 		case role == store.RoleSeller && (seller == nil || !seller.Seller):
 			return edit{}, invalid("account", "%q is not one of the sellers", account)
 		case role != store.RoleSeller && account != "":
@@ -130,9 +130,15 @@ func (s *Service) bearer(token string) (Bearer, bool) {
 	if s.Token != "" && hash == sha256.Sum256([]byte(string(s.Token))) {
 		return operator, true
 	}
-	a := s.Store.Catalog().Access(hash)
+	known := s.Store.Catalog()
+	a := known.Access(hash)
 	if a == nil || !a.Revoked.IsZero() {
 		return Bearer{}, false
+	}
+	if a.Role == store.RoleSeller {
+		if seller := known.Account(a.Account); seller == nil || !seller.Seller { // it is one no more
+			return Bearer{}, false
+		}
 	}
 	return Bearer{Name: a.Name, Role: a.Role, Account: a.Account}, true
 }

@@ -111,7 +111,11 @@ func (s *Service) guard(next http.Handler, description []byte) http.Handler {
 			return
 		}
 		defer func() {
-			if cause := recover(); cause != nil && cause != http.ErrAbortHandler {
+			switch cause := recover(); cause {
+			case nil:
+			case http.ErrAbortHandler:
+				panic(cause) // the server cuts the answer off
+			default:
 				s.Log.Error("admin call panicked", "path", r.URL.Path, "cause", cause, "stack", string(debug.Stack()))
 				problem(w, http.StatusInternalServerError, "internal error")
 			}

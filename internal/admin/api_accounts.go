@@ -71,15 +71,23 @@ func (s *Service) PutBuyer(ctx context.Context, buyer Buyer) (Buyer, error) {
 
 // SuspendBuyer stops accepting a buyer's usage, or begins again.
 func (s *Service) SuspendBuyer(ctx context.Context, id metering.AccountID, suspended bool) (Buyer, error) {
-	b, err := s.buyer(id)
+	_, err := s.Apply(ctx, nil, Applying{from: func(known *store.Catalog, c *Catalog, _ *Applying) error {
+		a := known.Account(id)
+		if a == nil || !a.Buyer {
+			return fmt.Errorf("buyer %q: %w", id, ErrNotFound)
+		}
+		b := buyerOf(a)
+		b.Status = "active"
+		if suspended {
+			b.Status = "suspended"
+		}
+		c.Buyers = []Buyer{b}
+		return nil
+	}})
 	if err != nil {
 		return Buyer{}, err
 	}
-	b.Status = "active"
-	if suspended {
-		b.Status = "suspended"
-	}
-	return s.PutBuyer(ctx, b)
+	return s.buyer(id)
 }
 
 // Remove takes an entry out of the catalogue, if nothing is built on it. One
@@ -92,16 +100,20 @@ func (s *Service) Remove(ctx context.Context, ref store.Ref) error {
 // removeAccount takes one role from an account, and the account when it has no
 // other.
 func (s *Service) removeAccount(ctx context.Context, id metering.AccountID, leave func(*store.Account)) error {
-	a := s.Store.Catalog().Account(id)
-	if a == nil {
+	_, err := s.Apply(ctx, nil, Applying{from: func(known *store.Catalog, _ *Catalog, how *Applying) error {
+		a := known.Account(id)
+		if a == nil {
+			return nil
+		}
+		rest := store.Account(*a)
+		leave(&rest)
+		if rest.Seller || rest.Buyer {
+			how.Put = []store.Entry{&rest}
+		} else {
+			how.Remove = []store.Ref{rest.Ref()}
+		}
 		return nil
-	}
-	rest := store.Account(*a)
-	leave(&rest)
-	if !rest.Seller && !rest.Buyer {
-		return s.Remove(ctx, rest.Ref())
-	}
-	_, err := s.Apply(ctx, &Catalog{}, Applying{Put: []store.Entry{&rest}})
+	}})
 	return err
 }
 

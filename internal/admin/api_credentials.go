@@ -86,7 +86,11 @@ func (s *Service) serveCredentials(api huma.API) {
 			CredentialPath
 		},
 		) (*made[MadeCredential], error) {
-			if _, err := s.credential(ctx, in.ID); err != nil {
+			old, err := s.credential(ctx, in.ID)
+			if err == nil && old.Workload != "" && bearerOf(ctx).Role == store.RoleSeller {
+				err = fmt.Errorf("%w: a seller makes keys of users of its own account", ErrForbidden)
+			}
+			if err != nil {
 				return nil, s.refusal(ctx, err)
 			}
 			c, secret, err := s.RotateCredential(ctx, in.ID, in.Key)

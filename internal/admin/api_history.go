@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/meterd/meterd/internal/metering"
 	"github.com/meterd/meterd/internal/store"
 )
 
@@ -27,6 +29,9 @@ type Revisions struct {
 
 // History lists the changes of an entry, oldest first.
 func (s *Service) History(ctx context.Context, ref store.Ref) ([]Revision, error) {
+	if strings.ContainsRune(ref.Name, 0) { // no store keeps one
+		return nil, fmt.Errorf("%s %q: %w", ref.Kind, ref.Name, ErrNotFound)
+	}
 	states, err := s.Store.History(ctx, ref)
 	if err != nil {
 		return nil, err
@@ -34,8 +39,12 @@ func (s *Service) History(ctx context.Context, ref store.Ref) ([]Revision, error
 	all := []Revision{}
 	var before store.Entry
 	for _, state := range states {
-		if !s.seesEntry(bearerOf(ctx), before) && !s.seesEntry(bearerOf(ctx), state.Entry) {
-			before = state.Entry
+		if sees, err := s.seesEntry(ctx, state.Entry, state.Number); err != nil {
+			return nil, err
+		} else if !sees { // what another has of it is as if it were not there
+			state.Entry = nil
+		}
+		if before == nil && state.Entry == nil {
 			continue
 		}
 		r := Revision{Number: state.Number, By: state.By, At: state.At.UTC(), Action: ActionUpdate}
@@ -57,22 +66,41 @@ func (s *Service) History(ctx context.Context, ref store.Ref) ([]Revision, error
 	return all, nil
 }
 
-// seesEntry: a seller sees what is of its products and its account.
-func (s *Service) seesEntry(b Bearer, e store.Entry) bool {
+// seesEntry: a seller sees what was of its products and its account when the
+// revision was made.
+func (s *Service) seesEntry(ctx context.Context, e store.Entry, revision int64) (bool, error) {
+	b := bearerOf(ctx)
 	if b.Role != store.RoleSeller {
-		return true
+		return true, nil
 	}
 	switch e := e.(type) {
+	case *store.Account:
+		return b.sees(e.ID), nil
 	case *store.Product:
-		return b.sees(e.Seller)
+		return b.sees(e.Seller), nil
 	case *store.Agreement:
-		return s.seesProduct(b, e.Product)
+		return s.sawProduct(ctx, e.Product, revision)
 	case *store.Credential:
-		return b.sees(e.Account)
+		return b.sees(e.Account), nil
 	case *store.SigningKey:
-		return s.seesProduct(b, e.Product)
+		return s.sawProduct(ctx, e.Product, revision)
+	case *store.RegistrationToken:
+		return s.seesToken(ctx, e), nil
 	}
-	return false
+	return false, nil
+}
+
+// sawProduct reports whether a product was the bearer's at a revision: it may
+// have been another's since, or before.
+func (s *Service) sawProduct(ctx context.Context, code metering.ProductCode, revision int64) (bool, error) {
+	states, err := s.Store.History(ctx, store.Ref{Kind: store.KindProduct, Name: string(code)})
+	sees := false
+	for _, state := range states {
+		if p, ok := state.Entry.(*store.Product); ok && state.Number <= revision {
+			sees = bearerOf(ctx).sees(p.Seller)
+		}
+	}
+	return sees, err
 }
 
 func (s *Service) serveHistory(api huma.API) {

@@ -52,29 +52,41 @@ func (s *Service) PutProduct(ctx context.Context, p Product) (Product, error) {
 
 // PutDimension gives a product a dimension, or changes one of it.
 func (s *Service) PutDimension(ctx context.Context, code metering.ProductCode, d Dimension) (Product, error) {
-	p, err := s.product(ctx, code)
+	err := s.changeProduct(ctx, code, func(p *Product) {
+		at := slices.IndexFunc(p.Dimensions, func(o Dimension) bool { return o.Name == d.Name })
+		if at < 0 {
+			p.Dimensions = append(p.Dimensions, d)
+		} else {
+			p.Dimensions[at] = d
+		}
+	})
 	if err != nil {
 		return Product{}, err
 	}
-	at := slices.IndexFunc(p.Dimensions, func(o Dimension) bool { return o.Name == d.Name })
-	if at < 0 {
-		p.Dimensions = append(p.Dimensions, d)
-	} else {
-		p.Dimensions[at] = d
-	}
-	return s.PutProduct(ctx, p)
+	return s.product(ctx, code)
+}
+
+// changeProduct changes a product from what it is at that moment.
+func (s *Service) changeProduct(ctx context.Context, code metering.ProductCode, how func(*Product)) error {
+	_, err := s.Apply(ctx, nil, Applying{from: func(known *store.Catalog, c *Catalog, _ *Applying) error {
+		was := known.Product(code)
+		if was == nil {
+			return fmt.Errorf("product %q: %w", code, ErrNotFound)
+		}
+		p := productOf(was)
+		how(&p)
+		c.Products = []Product{p}
+		return nil
+	}})
+	return err
 }
 
 // RemoveDimension takes a dimension from a product, if nothing was metered in
 // it.
 func (s *Service) RemoveDimension(ctx context.Context, code metering.ProductCode, name string) error {
-	p, err := s.product(ctx, code)
-	if err != nil {
-		return err
-	}
-	p.Dimensions = slices.DeleteFunc(p.Dimensions, func(d Dimension) bool { return d.Name == name })
-	_, err = s.PutProduct(ctx, p)
-	return err
+	return s.changeProduct(ctx, code, func(p *Product) {
+		p.Dimensions = slices.DeleteFunc(p.Dimensions, func(d Dimension) bool { return d.Name == name })
+	})
 }
 
 func (s *Service) serveProducts(api huma.API) {

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/meterd/meterd/internal/metering"
 	"github.com/meterd/meterd/internal/store"
@@ -28,6 +29,10 @@ type Applying struct {
 	// Progress, if not nil, hears how far it has come: entries of a total.
 	Progress func(done, total int)
 
+	// from, if not nil, says from what is known what is applied: anew at each try,
+	// so that of two changes of one entry none is lost.
+	from func(known *store.Catalog, c *Catalog, how *Applying) error
+
 	receipt *receipt // of the request; what it made before is found and not made again
 	made    store.Ref
 	fresh   store.Ref // if not zero, errThere is answered if it is there
@@ -43,13 +48,36 @@ const tries = 8
 // starts, issue times, keys, stays as well. Of two applied at once one is the
 // later, and applies to what the other has left.
 func (s *Service) Apply(ctx context.Context, c *Catalog, how Applying) (*Plan, error) {
-	for range tries {
-		plan, err := s.applyOnce(ctx, c, how)
+	var plan *Plan
+	err := s.again(func() (err error) {
+		plan, err = s.applyOnce(ctx, c, how)
+		return err
+	})
+	return plan, err
+}
+
+// again makes a change until nobody else makes one at that time. A change that
+// has lost a few times is made while the others wait, so that each is made, however
+// many come at once and however long it takes.
+func (s *Service) again(change func() error) error {
+	for n := range tries {
+		var unlock func()
+		if n < tries/2 {
+			s.changes.RLock()
+			unlock = s.changes.RUnlock
+		} else {
+			s.changes.Lock()
+			unlock = s.changes.Unlock
+		}
+		err := func() error {
+			defer unlock()
+			return change()
+		}()
 		if !errors.Is(err, store.ErrConflict) {
-			return plan, err
+			return err
 		}
 	}
-	return nil, fmt.Errorf("the catalogue was changed %d times meanwhile: %w", tries, store.ErrConflict)
+	return fmt.Errorf("the catalogue was changed %d times meanwhile: %w", tries, store.ErrConflict)
 }
 
 func (s *Service) applyOnce(ctx context.Context, c *Catalog, how Applying) (*Plan, error) {
@@ -57,6 +85,12 @@ func (s *Service) applyOnce(ctx context.Context, c *Catalog, how Applying) (*Pla
 	base := known.Revision() // before anything is looked up
 	if how.Base != nil && *how.Base != base {
 		return nil, &StateError{fmt.Sprintf("the catalogue is at revision %d and no longer at %d: look again at what would change", base, *how.Base)}
+	}
+	if how.from != nil {
+		c = new(Catalog)
+		if err := how.from(known, c, &how); err != nil {
+			return nil, err
+		}
 	}
 	if how.receipt != nil {
 		if made, again, err := how.receipt.kept(known); again || err != nil {
@@ -215,6 +249,8 @@ func (a *application) text(path, s string, most int) {
 		a.add(path, "is missing")
 	case len(s) > most:
 		a.add(path, "is longer than %d bytes", most)
+	case !utf8.ValidString(s): // JSON would keep another text than the name
+		a.add(path, "is not UTF-8")
 	case strings.ContainsRune(s, 0):
 		a.add(path, "must not contain U+0000")
 	}

@@ -41,7 +41,7 @@ type edit struct {
 // change reads the catalogue and edits it, as if nobody else did at that time:
 // when somebody did, it is done anew.
 func (s *Service) change(ctx context.Context, decide func(known *store.Catalog, now time.Time) (edit, error)) error {
-	for range tries {
+	return s.again(func() error {
 		known := s.Store.Catalog()
 		base := known.Revision() // before anything is looked up
 		now := s.Clock.Now()
@@ -50,11 +50,8 @@ func (s *Service) change(ctx context.Context, decide func(known *store.Catalog, 
 			return err
 		}
 		_, err = s.Store.Put(ctx, store.Change{By: bearerOf(ctx).Name, At: now, Entries: e.put, Remove: e.remove, Base: &base})
-		if !errors.Is(err, store.ErrConflict) {
-			return err
-		}
-	}
-	return fmt.Errorf("the catalogue was changed %d times meanwhile: %w", tries, store.ErrConflict)
+		return err
+	})
 }
 
 // once makes something for an idempotency key, or finds what the same request

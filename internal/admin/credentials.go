@@ -95,17 +95,26 @@ func newAccessKey() (id string, secret store.Secret) {
 
 // SetCredential disables a key, or lets it sign again.
 func (s *Service) SetCredential(ctx context.Context, keyID string, active bool) (CredentialState, error) {
-	c := s.Store.Catalog().Credential(keyID)
-	if c == nil {
-		return CredentialState{}, fmt.Errorf("credential %q: %w", keyID, ErrNotFound)
-	}
-	shown := credentialOf(c)
-	shown.Status = "disabled"
-	if active {
-		shown.Status = "active"
-	}
-	if _, err := s.Apply(ctx, &Catalog{Credentials: []Credential{shown}}, Applying{}); err != nil {
+	none := fmt.Errorf("credential %q: %w", keyID, ErrNotFound)
+	_, err := s.Apply(ctx, nil, Applying{from: func(known *store.Catalog, c *Catalog, _ *Applying) error {
+		was := known.Credential(keyID)
+		if was == nil || !bearerOf(ctx).sees(was.Account) {
+			return none
+		}
+		shown := credentialOf(was)
+		shown.Status = "disabled"
+		if active {
+			shown.Status = "active"
+		}
+		c.Credentials = []Credential{shown}
+		return nil
+	}})
+	if err != nil {
 		return CredentialState{}, err
 	}
-	return s.credentialState(s.Store.Catalog().Credential(keyID)), nil
+	c := s.Store.Catalog().Credential(keyID)
+	if c == nil { // removed meanwhile
+		return CredentialState{}, none
+	}
+	return s.credentialState(c), nil
 }

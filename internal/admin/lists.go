@@ -48,7 +48,7 @@ func (s *Service) recordQueries(ctx context.Context, f RecordFilter) (iter.Seq2[
 	if f.Product != "" && !s.seesProduct(bearerOf(ctx), f.Product) {
 		return nil, fmt.Errorf("product %q: %w", f.Product, ErrNotFound)
 	}
-	if f.Buyer != "" {
+	if f.Buyer != "" && bearerOf(ctx).Role != store.RoleSeller { // whose buyer it is otherwise, is not a seller's to know
 		if b := known.Account(f.Buyer); b == nil || !b.Buyer {
 			return nil, fmt.Errorf("buyer %q: %w", f.Buyer, ErrNotFound)
 		}
@@ -64,7 +64,7 @@ func (s *Service) recordQueries(ctx context.Context, f RecordFilter) (iter.Seq2[
 			return false
 		}
 		q.Account = f.Buyer
-		return f.Buyer == p.Seller || yield(string(p.Code)+" self", q) // of "seller", this comes after
+		return f.Buyer == p.Seller || yield(string(p.Code)+" workload", q) // after "seller", as names have to ascend
 	}
 	return func(yield func(string, store.RecordQuery) bool) {
 		if f.Product != "" {

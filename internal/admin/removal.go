@@ -84,6 +84,11 @@ func (a *application) references() {
 			missing(e, "buyer", string(g.Buyer))
 		}
 	}
+	for _, e := range a.order { // what is known goes with its agreement
+		if t, ok := e.(*store.RegistrationToken); ok && a.find(store.KindAgreement, string(t.Agreement)) == nil {
+			missing(e, "agreement", string(t.Agreement))
+		}
+	}
 	for e := range a.all(store.KindCredential) {
 		c := e.(*store.Credential)
 		if c.Workload != "" && a.find(store.KindWorkload, c.Workload) == nil {

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/meterd/meterd/internal/clock"
@@ -40,6 +41,8 @@ type Service struct {
 	// Backup writes a backup of the store as it is; nil where the store has tools
 	// of its own for that.
 	Backup func(ctx context.Context, w io.Writer) error
+
+	changes sync.RWMutex // of the catalogue: held alone by one that has lost to others too often
 }
 
 // Fault makes the next calls of an operation fail on purpose.

@@ -1,20 +1,46 @@
 package metering
 
-import "fmt"
+import (
+	"fmt"
+	"maps"
+)
 
 // Books checks what must hold over all records at once. Add every record of a
-// store, in any order; memory grows with their number.
+// store, in any order; memory grows with their number. Who adds them by the hour
+// closes the hours that are done: then it is the ids alone that stay, some forty
+// bytes for each record.
 type Books struct {
-	ids  map[ID]struct{}
-	keys map[Key]struct{}
+	ids    map[ID]struct{}
+	keys   map[Key]struct{} // of hours that are not closed
+	closed Hour             // hours before this one are
+	any    bool             // some hour is closed
+}
+
+// Close says that no record of an hour before this one is to come: what is
+// remembered of them, but their ids, is let go of.
+func (b *Books) Close(before Hour) {
+	if b.any && before <= b.closed {
+		return
+	}
+	b.closed, b.any = before, true
+	maps.DeleteFunc(b.keys, func(k Key, _ struct{}) bool { return k.Hour < before })
+	if len(b.keys) == 0 {
+		b.keys = nil // a map never shrinks
+	}
 }
 
 // Add enters a record and says what it breaks: a second record of one key, an
 // id given twice, an hour that is not the timestamp's, a negative quantity, or
 // allocations that do not add up or are not in canonical order.
 func (b *Books) Add(r *Record) error {
+	if b.any && r.Key.Hour < b.closed {
+		return fmt.Errorf("record %s of hour %s came after those of later hours", r.ID, rfc3339(r.Key.Hour.Time()))
+	}
 	if b.ids == nil {
-		b.ids, b.keys = make(map[ID]struct{}), make(map[Key]struct{})
+		b.ids = make(map[ID]struct{})
+	}
+	if b.keys == nil {
+		b.keys = make(map[Key]struct{})
 	}
 	if _, twice := b.ids[r.ID]; twice {
 		return fmt.Errorf("id %s was given twice", r.ID)

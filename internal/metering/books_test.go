@@ -1,6 +1,8 @@
 package metering
 
 import (
+	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -50,6 +52,58 @@ func TestBooks(t *testing.T) {
 		if want := 2; row.want == "" && b.Len() != want {
 			t.Errorf("%s: %d records, want %d", row.name, b.Len(), want)
 		}
+	}
+}
+
+// TestBooksByTheHour: with hours closed, what is held twice is found all the same,
+// an hour that comes too late is said, and little is remembered of each record.
+func TestBooksByTheHour(t *testing.T) {
+	at := instant("2026-09-15T10:05:00Z")
+	record := func(n, hour int) *Record {
+		at := at.Add(time.Duration(hour) * time.Hour)
+		return &Record{
+			ID: ID{byte(n >> 16), byte(n >> 8), byte(n)}, Timestamp: at, Received: at, Quantity: 1,
+			Key: Key{Kind: KindLegacy, Account: "s", Region: "us-east-1", Product: "p", Party: "buyer" + strconv.Itoa(n), Dimension: "users", Hour: HourOf(at)},
+		}
+	}
+	heap := func() uint64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	var b Books
+	const hours, each = 200, 500
+	before := heap()
+	for n := range hours * each {
+		r := record(n, n/each)
+		b.Close(r.Key.Hour)
+		if err := b.Add(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if per := (heap() - before) / (hours * each); per > 64 {
+		t.Errorf("%d bytes are remembered of each record", per)
+	}
+	now := HourOf(at) + hours - 1
+	last := record(hours*each-1, hours-1)
+	for _, row := range []struct {
+		change func(*Record)
+		want   string
+	}{
+		{func(r *Record) { r.ID = ID{0xff}; r.Key.Hour = now }, "held twice"},
+		{func(r *Record) { r.ID, r.Key.Party = ID{0, 0, 1}, "new" }, "given twice"},
+		{func(r *Record) { r.ID, r.Key.Hour = ID{0xff}, now-1 }, "came after"},
+	} {
+		r := *last
+		row.change(&r)
+		if err := b.Add(&r); err == nil || !strings.Contains(err.Error(), row.want) {
+			t.Errorf("got %v, want it to say %q", err, row.want)
+		}
+	}
+	b.Close(now - 5) // is closed already
+	if err := b.Add(record(hours*each, hours-1)); err != nil || b.Len() != hours*each+1 {
+		t.Errorf("%d records, %v", b.Len(), err)
 	}
 }
 
