@@ -11,6 +11,9 @@ import (
 	"github.com/meterd/meterd/internal/store"
 )
 
+// demoKeys begin the ids of the demo catalogue's keys.
+const demoKeys = "AKIAMETERD"
+
 var accessKeyID = regexp.MustCompile(`^[A-Z0-9]{16,128}$`)
 
 func (a *application) credentials(credentials []Credential) {
@@ -19,6 +22,8 @@ func (a *application) credentials(credentials []Credential) {
 		switch {
 		case !accessKeyID.MatchString(c.AccessKeyID):
 			a.add(path+".access_key_id", "%q is not an access key id: 16 to 128 capitals and digits", c.AccessKeyID)
+		case a.strict && strings.HasPrefix(c.AccessKeyID, demoKeys):
+			a.add(path+".access_key_id", "%q: ids that begin with %s are of the demo catalogue, which everyone can read", c.AccessKeyID, demoKeys)
 		case strings.HasPrefix(c.AccessKeyID, "ASIA"):
 			a.add(path+".access_key_id", "%q: ids that begin with ASIA are of sessions, and are not given out by a file", c.AccessKeyID)
 		}
