@@ -121,8 +121,8 @@ func (s *Service) guard(next http.Handler, description []byte) http.Handler {
 			}
 		}()
 		// What is asked for may take a while to find or to remove; the server's own
-		// deadline is for strangers.
-		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerTimeout))
+		// deadline is for strangers. It ends when the work does, or the client leaves.
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Time{})
 		if r.URL.Path != catalogPath { // there is no other kind of body, whatever curl -d says
 			r.Header.Set("Content-Type", "application/json")
 		}
@@ -132,10 +132,6 @@ func (s *Service) guard(next http.Handler, description []byte) http.Handler {
 		}
 	})
 }
-
-// answerTimeout is how long a call may take, with its answer. What can take
-// longer lifts it: streams.
-const answerTimeout = 10 * time.Minute
 
 func problem(w http.ResponseWriter, status int, detail string) {
 	w.Header().Set("Content-Type", "application/problem+json")
