@@ -92,6 +92,7 @@ func TestCertificateIsReadAgain(t *testing.T) {
 	if reads() != 0 {
 		t.Error("files that had not changed were read again")
 	}
+	time.Sleep(100 * time.Millisecond) // for the second, which looks at two files
 	second := makeCertificate(t, certFile, keyFile, time.Now().Add(2*time.Hour)).SerialNumber.String()
 	if served() != first {
 		t.Error("a certificate is served before it was read")
