@@ -14,14 +14,26 @@ import (
 // standard is the file name that means standard input or output.
 const standard = "-"
 
-// writeOut writes a file that its owner alone can read, whole or not at all: it
-// has its name when all of it is on the disk. "-" is standard output, which gets
-// what there is.
-func writeOut(name string, stdout io.Writer, write func(io.Writer) error) (err error) {
+// writeOut writes a file whole, or standard output, "-", which gets what there is.
+func writeOut(name string, stdout io.Writer, write func(io.Writer) error) error {
 	if name == standard {
 		w := bufio.NewWriter(stdout)
 		return errors.Join(write(w), w.Flush())
 	}
+	return replaceFile(name, write)
+}
+
+// writeWhole makes a file of what is in memory, or replaces it.
+func writeWhole(name string, content []byte) error {
+	return replaceFile(name, func(w io.Writer) error {
+		_, err := w.Write(content)
+		return err
+	})
+}
+
+// replaceFile makes a file that its owner alone can read, or replaces it, whole or
+// not at all: it has its name when all of it is on the disk.
+func replaceFile(name string, write func(io.Writer) error) error {
 	f, err := os.CreateTemp(filepath.Dir(name), ".meterd-part-*") // mode 0600
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)

@@ -229,9 +229,6 @@ func readKeys(path string) (*envelope.Keys, error) {
 	return keys, nil
 }
 
-// secretLength is the least that a secret access key may have; AWS's own have 40.
-const secretLength = 20
-
 // refuseDemo finds credentials that are public: the demo catalogue's, whose
 // secrets everyone can read, and such as are too short to be secret.
 func refuseDemo(catalog *store.Catalog) error {
@@ -248,9 +245,9 @@ func refuseDemo(catalog *store.Catalog) error {
 		case known:
 			return fmt.Errorf("access key %s is of the demo catalogue, which everyone can read: "+
 				"serve from a directory that 'meterd dev' has not seeded, with --data", c.KeyID)
-		case len(c.Secret) < secretLength:
+		case len(c.Secret) < admin.LeastSecret:
 			return fmt.Errorf("the secret of access key %s has less than %d characters and can be guessed: "+
-				"serve from a directory with credentials made for production, with --data", c.KeyID, secretLength)
+				"serve from a directory with credentials made for production, with --data", c.KeyID, admin.LeastSecret)
 		}
 	}
 	return nil

@@ -65,9 +65,9 @@ func (a *application) credentials(credentials []Credential) {
 	}
 }
 
-// The least that a secret of a file has to be where it guards money.
+// The least that a secret has to be where it guards money.
 const (
-	leastSecret = 20 // AWS's own have 40
+	LeastSecret = 20 // of an access key; AWS's own have 40
 	leastToken  = 32
 )
 
@@ -76,8 +76,8 @@ func (a *application) secret(path, given string, before store.Secret) store.Secr
 	switch {
 	case given == "" && before != "":
 		return before
-	case a.strict && given != "" && len(given) < leastSecret:
-		a.add(path, "is shorter than %d bytes; 'meterd credential create' makes one that is not", leastSecret)
+	case a.strict && given != "" && len(given) < LeastSecret:
+		a.add(path, "is shorter than %d bytes; 'meterd credential create' makes one that is not", LeastSecret)
 	default:
 		a.text(path, given, 255)
 	}
