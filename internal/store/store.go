@@ -29,7 +29,9 @@
 // wraps [ErrUnknown]: then the call may be there or not, and repeating it
 // settles the question. A context that is cancelled before the commit begins
 // writes nothing; after that the commit runs to its end. After a failed sync no
-// call is acknowledged any more until the store is opened again.
+// call is acknowledged any more until the store is opened again. A store that
+// lies elsewhere may be out of reach for a while: then calls get [ErrUnavailable],
+// and so they do while it cannot tell whether its catalogue is the newest.
 //
 // # Time
 //
@@ -53,6 +55,11 @@ var (
 	ErrCursor = errors.New("store: not a cursor of this query")
 	// ErrConflict says that the catalogue is no longer at [Change.Base].
 	ErrConflict = errors.New("store: the catalogue has changed since")
+	// ErrUnavailable says that the store can do nothing at present: nothing of
+	// the call was written, and later it may well be.
+	ErrUnavailable = errors.New("store: unavailable at present")
+	// ErrNotEmpty says that a store that is to be imported to holds something.
+	ErrNotEmpty = errors.New("store: not empty")
 )
 
 // Store is what the doors write to and read from.
@@ -94,7 +101,9 @@ type Store interface {
 	// History lists an entry's revisions, oldest first. It outlasts a removal.
 	History(ctx context.Context, ref Ref) ([]Revision, error)
 
-	// Err is why the store acknowledges nothing any more; nil while it does.
+	// Err is why the store acknowledges nothing; nil while it does. If it wraps
+	// [ErrUnavailable] that may pass. Otherwise only opening the store again can
+	// mend it.
 	Err() error
 	// Close waits for what has begun and lets go of the store.
 	Close() error
