@@ -86,6 +86,7 @@ var clockReaders = strings.Fields("Now Since Until After AfterFunc Tick NewTimer
 // themselves, and why.
 var trueTime = map[string]string{
 	"internal/store/storetest": "the court is test code, though its files are ordinary ones",
+	"internal/store/postgres":  "waits for a network are bounded, and a look at the catalogue grows old, by the true clock; no time that is stored comes from it",
 }
 
 // refusedNames say nothing of what is inside.
