@@ -184,3 +184,9 @@ func (s *Store) sql(statement string) string {
 	}
 	return plain(statement)
 }
+
+// CheckURL refuses a connection string that cannot be read.
+func CheckURL(url string) error {
+	_, err := parse(url)
+	return err
+}
