@@ -43,10 +43,11 @@ var plan = map[string][]string{
 	"internal/notify": rooms("metering"),
 
 	// The wall and its stores. The stores do not know the doors.
-	"internal/store":           rooms("envelope metering"),
-	"internal/store/storetest": rooms("envelope metering store"),
-	"internal/store/embedded":  rooms("envelope metering store"),
-	"internal/store/postgres":  rooms("envelope metering store"),
+	"internal/store":                 rooms("envelope metering"),
+	"internal/store/storetest":       rooms("envelope metering store"),
+	"internal/store/embedded":        rooms("envelope metering store"),
+	"internal/store/postgres":        rooms("envelope metering store"),
+	"internal/store/postgres/pgtest": {}, // servers for tests: it knows PostgreSQL, not what we keep in it
 
 	// The doors. They do not know one another, except that the console is the
 	// operator's API with another face.
@@ -67,7 +68,7 @@ var plan = map[string][]string{
 // tests of every package.
 var testDoors = map[string][]string{
 	"internal/store/embedded": rooms("store/storetest"),
-	"internal/store/postgres": rooms("store/storetest"),
+	"internal/store/postgres": rooms("store/storetest store/postgres/pgtest"),
 
 	// Ids are a field everywhere; a test has to make some. A wire test needs a
 	// catalogue, and the operator's door is where one is read.
@@ -85,8 +86,9 @@ var clockReaders = strings.Fields("Now Since Until After AfterFunc Tick NewTimer
 // trueTime names the packages outside cmd/ and test/ that may use clockReaders
 // themselves, and why.
 var trueTime = map[string]string{
-	"internal/store/storetest": "the court is test code, though its files are ordinary ones",
-	"internal/store/postgres":  "waits for a network are bounded, and a look at the catalogue grows old, by the true clock; no time that is stored comes from it",
+	"internal/store/storetest":       "the court is test code, though its files are ordinary ones",
+	"internal/store/postgres":        "waits for a network are bounded, and a look at the catalogue grows old, by the true clock; no time that is stored comes from it",
+	"internal/store/postgres/pgtest": "it runs servers for tests, and they take their time; its files are ordinary ones too",
 }
 
 // refusedNames say nothing of what is inside.
