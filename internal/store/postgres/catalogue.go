@@ -13,44 +13,11 @@ import (
 )
 
 const (
-	// lookEvery is how often a node looks at the catalogue's revision.
-	lookEvery = time.Second
 	// lookTime bounds a look that finds nothing new.
 	lookTime = 3 * time.Second
 	// revisionsAtOnce is how many revisions a look reads in one statement.
 	revisionsAtOnce = 1000
 )
-
-// lose says that a connection or an outcome was lost: nothing is answered before
-// the primary has been asked again.
-func (s *Store) lose(err error) {
-	s.health.lose(err)
-	select {
-	case s.look <- struct{}{}:
-	default:
-	}
-}
-
-// follow looks at the catalogue every second, and whenever a connection was lost.
-func (s *Store) follow() {
-	tick := time.NewTicker(lookEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-s.closing:
-			return
-		case <-s.look:
-		case <-tick.C:
-		}
-		began, doubted := time.Now(), s.health.doubted()
-		if err := s.refresh(); err != nil {
-			s.health.bad(err)
-			s.log.Warn("the catalogue cannot be seen", "error", err)
-			continue
-		}
-		s.health.good(began, doubted)
-	}
-}
 
 // refresh brings the catalogue in memory to what the database has.
 func (s *Store) refresh() error {
@@ -142,7 +109,7 @@ func (s *Store) load(ctx context.Context) error {
 		return err
 	}
 	s.catalog.Set(revision, entries, nil)
-	s.health.good(began, nil)
+	s.health.good(began)
 	return nil
 }
 

@@ -166,7 +166,7 @@ func (t *transaction) open() (b *pgx.Batch, read func(pgx.BatchResults) error) {
 func (s *Store) within(ctx context.Context, work func(*transaction) error) error {
 	conn, err := s.writes.Acquire(ctx)
 	if err != nil {
-		s.lose(err)
+		s.lose(err, false)
 		return err
 	}
 	defer conn.Release()
@@ -191,13 +191,13 @@ func (s *Store) abandon(conn *pgxpool.Conn, cause error) {
 		}
 		_ = conn.Conn().Close(ctx)
 	}
-	s.lose(cause)
+	s.lose(cause, false)
 }
 
 // finish commits. The context is its own: nothing that happens to a caller may cut
 // it short.
 func (s *Store) finish(conn *pgxpool.Conn) error {
-	ctx, cancel := context.WithTimeout(context.Background(), commitTime)
+	ctx, cancel := context.WithTimeout(context.Background(), s.waits)
 	defer cancel()
 	delete(conn.Conn().PgConn().CustomData(), warning)
 	tag, err := conn.Exec(ctx, commit)
@@ -208,15 +208,24 @@ func (s *Store) finish(conn *pgxpool.Conn) error {
 		return err
 	case err != nil:
 		_ = conn.Conn().Close(ctx)
-		s.lose(err)
+		s.lose(err, true)
 		return unknown(err)
 	}
-	if text, warned := conn.Conn().PgConn().CustomData()[warning]; warned {
-		// The wait for a standby was cancelled: it is committed here, and may be
-		// nowhere else (reliability.md, P2).
-		err := fmt.Errorf("postgres: COMMIT was answered with a warning: %v", text)
-		s.log.Error("a commit may not have reached a standby", "warning", text)
+	if err := warningOf(conn); err != nil {
+		s.log.Error("a commit may not have reached a standby", "error", err)
+		s.lose(err, true)
 		return unknown(err)
 	}
 	return nil
+}
+
+// warningOf is an error if the answer to a commit came with a warning: the wait
+// for a standby was cancelled, so it is committed on the primary, and may be
+// nowhere else (reliability.md, P2).
+func warningOf(conn *pgxpool.Conn) error {
+	text, warned := conn.Conn().PgConn().CustomData()[warning]
+	if !warned {
+		return nil
+	}
+	return fmt.Errorf("postgres: a commit was answered with a warning: %v", text)
 }

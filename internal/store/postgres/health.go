@@ -17,19 +17,25 @@ const freshness = 5 * time.Second
 type health struct {
 	mu    sync.Mutex
 	read  time.Time // when the last good reading began
-	doubt error     // why the database has to be asked again before anything is answered
 	last  error     // of the last reading that failed
+	doubt doubt
 }
 
-// good says that a reading has succeeded that began at a time. What went wrong
-// after it began is still in doubt.
-func (h *health) good(began time.Time, doubted error) {
+// doubt is why the database has to be asked again before anything is answered.
+type doubt struct {
+	cause error // nil: there is none
+	// outcome says that a commit was not acknowledged: it takes one that is to
+	// end the doubt. A reading would succeed although every commit hangs, for the
+	// standby that it waits for.
+	outcome bool
+	number  int // of the doubts there were
+}
+
+// good says that a reading has succeeded that began at a time.
+func (h *health) good(began time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.read, h.last = began, nil
-	if h.doubt == doubted { //nolint:errorlint // whether it is the very one that was there when the reading began
-		h.doubt = nil
-	}
 }
 
 // bad says that a reading has failed.
@@ -40,25 +46,37 @@ func (h *health) bad(err error) {
 }
 
 // lose says that a connection was lost, or an outcome.
-func (h *health) lose(err error) {
+func (h *health) lose(err error, outcome bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.doubt = err
+	h.doubt = doubt{err, outcome || h.doubt.outcome, h.doubt.number + 1}
 }
 
 // doubted is what is in doubt now.
-func (h *health) doubted() error {
+func (h *health) doubted() doubt {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.doubt
+}
+
+// settled ends a doubt, unless another has come since.
+func (h *health) settled(d doubt) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.doubt.number == d.number {
+		h.doubt = doubt{number: d.number}
+	}
 }
 
 // err is why nothing may be answered.
 func (h *health) err(now time.Time) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.doubt != nil {
-		return fmt.Errorf("%w: the connection to the database was lost: %w", store.ErrUnavailable, h.doubt)
+	switch {
+	case h.doubt.outcome:
+		return fmt.Errorf("%w: the database has not acknowledged a commit: %w", store.ErrUnavailable, h.doubt.cause)
+	case h.doubt.cause != nil:
+		return fmt.Errorf("%w: the connection to the database was lost: %w", store.ErrUnavailable, h.doubt.cause)
 	}
 	age := now.Sub(h.read)
 	switch {

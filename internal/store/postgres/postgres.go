@@ -66,12 +66,12 @@ type Options struct {
 	Logger *slog.Logger
 }
 
-// Connections of a store: two committers, one for changes, one that looks at the
-// catalogue, and the rest for reading.
+// Connections of a store: two committers, one for changes, two that look after the
+// database, and the rest for reading.
 const (
 	DefaultConnections = 12
 	LeastConnections   = forWriting + 1
-	forWriting         = committers + 2
+	forWriting         = committers + 3
 	committers         = 2
 )
 
@@ -91,6 +91,7 @@ type Store struct {
 	accept   func(*store.Catalog) error
 	standbys int
 	engine   engine
+	waits    time.Duration // the longest wait for COMMIT's answer
 
 	// Two pools, so that readers cannot keep writers waiting, nor the look at the
 	// catalogue by which the node knows that it may decide.
@@ -108,13 +109,16 @@ type Store struct {
 	closed  atomic.Bool
 }
 
-var _ store.Store = (*Store)(nil)
+var (
+	_ store.Store   = (*Store)(nil)
+	_ store.Carrier = (*Store)(nil)
+)
 
 // Open opens the store of a database that has been migrated. Its errors wrap
 // [ErrWeak], [ErrSchema] or [envelope.ErrKey] where one fits.
 func Open(ctx context.Context, o Options) (*Store, error) {
 	s := &Store{
-		log: o.Logger, keys: o.Keys, accept: o.Accept, standbys: o.Standbys,
+		log: o.Logger, keys: o.Keys, accept: o.Accept, standbys: o.Standbys, waits: commitTime,
 		catalog: store.NewCatalog(),
 		changes: make(chan struct{}, 1),
 		look:    make(chan struct{}, 1),

@@ -122,6 +122,10 @@ ON CONFLICT DO NOTHING`
 // to their worker's log.
 const waitForStandby = `SELECT pg_logical_emit_message(true, 'meterd', '')`
 
+// touchCatalogue writes, and changes nothing, where there is no such message. On
+// Citus it is committed on every worker.
+const touchCatalogue = `UPDATE catalogue SET importing = importing WHERE one = 1`
+
 const lockRecords = `SELECT t.id FROM ` + keysOfRecords + `
 JOIN record t ON ` + matchRecords + tenantMark + `
 FOR UPDATE OF t`

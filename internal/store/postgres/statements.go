@@ -35,6 +35,7 @@ func Statements() []Statement {
 		{"insert events", insertEvents},
 		{"insert refusals", insertRefusals},
 		{"wait for the standby", waitForStandby},
+		{"touch the catalogue", touchCatalogue},
 		{"lock records", lockRecords},
 		{"lock tokens", lockTokens},
 
@@ -69,6 +70,17 @@ func Statements() []Statement {
 		{"insert revisions", insertRevisions},
 		{"seal an entry", sealEntry},
 		{"seal a revision", sealRevision},
+
+		{"export revisions", exportRevisions},
+		{"export records", exportRecords},
+		{"export tokens", exportTokens},
+		{"export admissions", exportAdmissions},
+		{"export registrations", exportRegistrations},
+		{"export redemptions", exportRedemptions},
+		{"export events", exportEvents},
+		{"export refusals", exportRefusals},
+		{"stand an import", standImport},
+		{"holds anything", holdsAnything},
 
 		{"settings", findSettings},
 		{"version of the tables", findVersion},
