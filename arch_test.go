@@ -87,6 +87,7 @@ var clockReaders = strings.Fields("Now Since Until After AfterFunc Tick NewTimer
 // themselves, and why.
 var trueTime = map[string]string{
 	"internal/store/storetest":       "the court is test code, though its files are ordinary ones",
+	"internal/store/postgres":        "waits for a network are bounded, and a look at the catalogue grows old, by the true clock; no time that is stored comes from it",
 	"internal/store/postgres/pgtest": "it runs servers for tests, and they take their time; its files are ordinary ones too",
 }
 

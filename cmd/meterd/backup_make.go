@@ -26,7 +26,10 @@ type backups struct{ busy sync.Mutex }
 
 func (b *backups) write(ctx context.Context, w io.Writer, s *server) (err error) {
 	db, ok := s.store.(*embedded.Store)
-	if !ok || s.data == "" {
+	if !ok {
+		return &admin.StateError{Reason: "this server keeps its data in PostgreSQL, which has tools of its own for backups: pg_basebackup with an archive of the log, or pg_dump"}
+	}
+	if s.data == "" {
 		return &admin.StateError{Reason: "this server keeps its data in memory, and has nothing to back up: give it a directory with --data"}
 	}
 	if !b.busy.TryLock() {

@@ -1,17 +1,23 @@
 package main
 
 import (
+	"fmt"
 	"log/slog"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/meterd/meterd/internal/store"
+	"github.com/meterd/meterd/internal/store/postgres"
 )
 
 // config is what `meterd serve` goes by: a field for each row of settings.
 type config struct {
 	listen                string
 	data                  string
+	store                 databaseURL
+	storeStandbys         int
+	storeConnections      int
 	keyFile               string
 	adminToken            store.Secret
 	tlsCert, tlsKey       string
@@ -37,8 +43,9 @@ type setting struct {
 	oneOf    []string          // the words it can be; nil: any
 	least    time.Duration     // of a duration
 	check    func(text string) error
-	required bool // by serve
-	mayEmpty bool // an empty value means something
+	required bool   // by serve
+	instead  string // required, unless this setting is given
+	mayEmpty bool   // an empty value means something
 }
 
 // settings is every setting there is.
@@ -49,9 +56,24 @@ var settings = []setting{
 		field: func(c *config) any { return &c.listen },
 	},
 	{
-		name: "data", required: true,
-		doc:   "directory that the data is kept in; made if there is none",
+		name: "data", required: true, instead: "store",
+		doc:   "directory that the data is kept in, by one process; made if there is none",
 		field: func(c *config) any { return &c.data },
+	},
+	{
+		name: "store", check: checkDatabaseURL,
+		doc:   "PostgreSQL database that the data is kept in, in place of a directory, by any number of nodes: " + databaseForm + "; one with a password is better kept in a file that METERD_STORE_FILE names",
+		field: func(c *config) any { return &c.store },
+	},
+	{
+		name: "store_standbys", standard: "0",
+		doc:   "how many synchronous standbys the database must be set to wait for; one that waits for fewer is refused",
+		field: func(c *config) any { return &c.storeStandbys },
+	},
+	{
+		name: "store_connections", standard: strconv.Itoa(postgres.DefaultConnections), check: checkConnections,
+		doc:   fmt.Sprintf("most connections to the database at once; %d at the least", postgres.LeastConnections),
+		field: func(c *config) any { return &c.storeConnections },
 	},
 	{
 		name: "key_file", required: true,
@@ -134,6 +156,13 @@ func (s *setting) variable() string { return variablePrefix + strings.ToUpper(s.
 func (s *setting) secret() bool {
 	_, secret := s.field(new(config)).(*store.Secret)
 	return secret
+}
+
+// file says that the value can be in a file that a variable names, or that systemd
+// hands over: it is a secret, or may hold one.
+func (s *setting) file() bool {
+	_, url := s.field(new(config)).(*databaseURL)
+	return url || s.secret()
 }
 
 // list says that there can be several values.

@@ -108,6 +108,9 @@ func readConfig(flags *pflag.FlagSet, environ []string) reading {
 		if v.required {
 			v.origin = "missing"
 		}
+		if v.required && slices.ContainsFunc(layers, func(l layer) bool { return v.instead != "" && l.Exists(v.instead) }) {
+			v.origin = "not set"
+		}
 		for _, l := range layers {
 			if l.Exists(v.name) {
 				v.texts, v.origin = l.Strings(v.name), l.origins[v.name]
@@ -190,7 +193,7 @@ func (r *reading) variableLayer(environ []string) layer {
 	for i := range settings {
 		s := &settings[i]
 		path := lookup(environ, s.variable()+fileSuffix)
-		if !s.secret() || path == "" {
+		if !s.file() || path == "" {
 			continue
 		}
 		origin := s.variable() + fileSuffix
@@ -210,7 +213,7 @@ func (r *reading) credentialLayer(environ []string) layer {
 	dir := lookup(environ, credentialsVariable)
 	for i := range settings {
 		s := &settings[i]
-		if !s.secret() || dir == "" {
+		if !s.file() || dir == "" {
 			continue
 		}
 		path := filepath.Join(dir, s.name)
@@ -259,7 +262,7 @@ func (r *reading) unknownVariables(environ []string) {
 	known := slices.Clone(otherVariables)
 	for i := range settings {
 		known = append(known, settings[i].variable())
-		if settings[i].secret() {
+		if settings[i].file() {
 			known = append(known, settings[i].variable()+fileSuffix)
 		}
 	}

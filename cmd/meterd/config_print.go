@@ -122,8 +122,13 @@ func printYAML(out io.Writer, values []value) error {
 
 // shown is the value as it may be seen.
 func (v *value) shown() []string {
-	if v.secret() && v.texts != nil {
+	switch _, url := v.field(new(config)).(*databaseURL); {
+	case v.texts == nil:
+		return nil
+	case v.secret():
 		return []string{"***"}
+	case url:
+		return []string{databaseURL(v.texts[0]).String()}
 	}
 	return v.texts
 }

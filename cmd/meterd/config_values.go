@@ -45,6 +45,8 @@ func (s *setting) put(c *config, texts []string) error {
 		*field = text
 	case *store.Secret:
 		*field = store.Secret(text)
+	case *databaseURL:
+		*field = databaseURL(text)
 	case *slog.Level:
 		return field.UnmarshalText([]byte(text))
 	case *bool:

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/meterd/meterd/internal/store"
 )
 
 // check is one thing that must be so for the server to be sent anything. What it
@@ -28,7 +30,10 @@ func (s *server) checks() []check {
 			return "", nil
 		}},
 		{"store", func() (string, error) {
-			if s.store.Err() != nil {
+			switch err := s.store.Err(); {
+			case errors.Is(err, store.ErrUnavailable):
+				return "", errors.New("the database is out of reach; the log says why")
+			case err != nil:
 				return "", errors.New("a write failed; the log says why")
 			}
 			return "", nil
@@ -55,7 +60,7 @@ func clockState(now time.Time) (string, error) {
 
 func (s *server) diskState() (string, error) {
 	if s.data == "" {
-		return "in memory", nil
+		return "none of its own", nil
 	}
 	usage, err := vfs.Default.GetDiskUsage(s.data)
 	if err != nil {

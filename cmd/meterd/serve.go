@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,16 +22,16 @@ import (
 	"github.com/meterd/meterd/internal/caller"
 	"github.com/meterd/meterd/internal/envelope"
 	"github.com/meterd/meterd/internal/store"
-	"github.com/meterd/meterd/internal/store/embedded"
 )
 
 func newServe() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve",
-		Short: "Serve in production, from a directory, over TLS",
-		Long: `Serve the API in production. It needs a directory for the data, a file of keys,
-an admin token, and TLS or a proxy in front that has it; it refuses to start
-with less, or over data that 'meterd dev' has seeded.
+		Short: "Serve in production, from a directory or PostgreSQL, over TLS",
+		Long: `Serve the API in production. It needs a directory for the data or a PostgreSQL
+database, a file of keys, an admin token, and TLS or a proxy in front that has it;
+it refuses to start with less, or over data that 'meterd dev' has seeded. Any
+number of nodes may serve from one database; 'meterd migrate' prepares it.
 
 Every setting is a flag, a variable (--drain-delay is METERD_DRAIN_DELAY) and a
 line of the file that --config names (drain_delay). A flag goes before a variable,
@@ -39,7 +40,8 @@ or in the file that METERD_ADMIN_TOKEN_FILE names, or a credential of systemd's.
 'meterd config print' shows what is set, and where.`,
 		Example: `  meterd serve --config /etc/meterd/meterd.yaml
   meterd serve --data /var/lib/meterd --key-file keys.age --tls-cert cert.pem --tls-key key.pem
-  meterd serve --data /var/lib/meterd --key-file keys.age --behind-proxy --hosts metering.example.com`,
+  meterd serve --data /var/lib/meterd --key-file keys.age --behind-proxy --hosts metering.example.com
+  meterd serve --store postgres://meterd@db.example.com/meterd --key-file keys.age --tls-cert cert.pem --tls-key key.pem`,
 		Args: exactly(),
 	}
 	cmd.RunE = func(*cobra.Command, []string) error {
@@ -58,14 +60,24 @@ or in the file that METERD_ADMIN_TOKEN_FILE names, or a credential of systemd's.
 func (r *reading) refuse() {
 	for i := range r.values {
 		v := &r.values[i]
+		instead := ""
+		if v.instead != "" {
+			if r.value(v.instead).texts != nil {
+				continue
+			}
+			instead = "; or --" + settingNamed(v.instead).flag() + ", " + settingNamed(v.instead).doc
+		}
 		if !v.required || v.texts != nil {
 			continue
 		}
-		way := "--" + v.flag() + ", " + v.variable() + " or " + v.name + " in the configuration file"
+		way := "--" + v.flag() + ", " + v.variable() + " or " + v.name + " in the configuration file" + instead
 		if v.secret() {
 			way = fmt.Sprintf("%s, %s%s, %s in $%s or in the configuration file", v.variable(), v.variable(), fileSuffix, v.name, credentialsVariable)
 		}
 		r.problems = append(r.problems, fmt.Errorf("%s is not set (%s): give %s", v.name, v.doc, way))
+	}
+	if data, db := r.value("data"), r.value("store"); data.texts != nil && db.texts != nil {
+		r.add(db.blamed(), fmt.Errorf("data is set, too (%s); the data is kept in one of the two", data.blamed()))
 	}
 	if r.value("tls_cert").texts == nil && r.value("tls_key").texts == nil && !r.config.behindProxy {
 		r.problems = append(r.problems, errors.New("this would serve plain HTTP: give --tls-cert and --tls-key, or --behind-proxy if TLS ends at a proxy in front"))
@@ -93,7 +105,7 @@ func serve(ctx context.Context, stdout io.Writer, c *config) (err error) {
 	if err != nil {
 		return err
 	}
-	db, err := embedded.Open(embedded.Options{Dir: c.data, Logger: log, Keys: keys, Accept: refuseDemo})
+	db, err := c.open(ctx, keys, log)
 	if err != nil {
 		return err
 	}
@@ -121,7 +133,7 @@ func serve(ctx context.Context, stdout io.Writer, c *config) (err error) {
 	}
 	defer listener.Close()
 	s.hosts.extra = append(c.hosts, listener.Addr().String(), c.listen)
-	ready := []any{"url", urlOf(listener, cert), "data", c.data, "version", version()}
+	ready := []any{"url", urlOf(listener, cert), "data", cmp.Or(c.data, c.store.String()), "version", version()}
 	if c.metricsListen != "" {
 		beside, err := listen("metrics_listen", c.metricsListen)
 		if err != nil {

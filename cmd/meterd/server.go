@@ -103,7 +103,7 @@ func (s *server) serve(ctx context.Context, listener net.Listener, started func(
 	after := context.WithoutCancel(ctx)
 	watching, unwatch := context.WithCancel(after)
 	defer unwatch()
-	go s.supervisor.watch(watching, func() bool { return s.store.Err() == nil })
+	go s.supervisor.watch(watching, func() bool { return s.failed() == nil })
 
 	if err := s.until(ctx, failed); err != nil {
 		return errors.Join(err, front.Close())
@@ -136,11 +136,20 @@ func (s *server) until(ctx context.Context, failed <-chan error) error {
 		case err := <-failed:
 			return err
 		case <-health.C:
-			if err := s.store.Err(); err != nil { // only opening it again can mend it
+			if err := s.failed(); err != nil {
 				return err
 			}
 		}
 	}
+}
+
+// failed is why the process is to end: only opening the store again can mend it.
+// A database that is out of reach comes back.
+func (s *server) failed() error {
+	if err := s.store.Err(); !errors.Is(err, store.ErrUnavailable) {
+		return err
+	}
+	return nil
 }
 
 // handler sends each request to its door by the URI as it was sent, before any

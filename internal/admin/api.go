@@ -194,6 +194,12 @@ func (s *Service) refusal(ctx context.Context, err error) error {
 		return huma.Error422UnprocessableEntity(input.Error(), &huma.ErrorDetail{Location: "body." + input.Field, Message: input.Reason})
 	case errors.As(err, &catalog):
 		return catalogProblem(catalog)
+	case errors.Is(err, store.ErrUnavailable):
+		s.Log.WarnContext(ctx, "admin call not answered", "error", err)
+		return huma.Error503ServiceUnavailable("the store is out of reach at present, and nothing was changed: try again")
+	case errors.Is(err, store.ErrUnknown):
+		s.Log.ErrorContext(ctx, "admin call of unknown outcome", "error", err)
+		return huma.Error500InternalServerError("whether this was done is not known: look, or ask again with the same Idempotency-Key")
 	case ctx.Err() != nil:
 		return huma.Error503ServiceUnavailable("the request was given up")
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/meterd/meterd/internal/awsjson"
 	"github.com/meterd/meterd/internal/metering"
 	"github.com/meterd/meterd/internal/sigv4"
+	"github.com/meterd/meterd/internal/store"
 )
 
 // What only the front door knows to go wrong.
@@ -74,6 +75,9 @@ func faultOf(err error) (f awsjson.Fault, known bool) {
 	var injected *injectedError
 	if errors.As(err, &injected) {
 		return injected.fault, true
+	}
+	if errors.Is(err, store.ErrUnavailable) {
+		err = errServiceUnavailable // the reason tells of the network behind us
 	}
 	for _, e := range exceptions {
 		if errors.Is(err, e.err) {

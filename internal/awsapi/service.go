@@ -177,6 +177,11 @@ func (s *Service) call(operations map[metering.Operation]operation, r *http.Requ
 		return nil, fmt.Errorf("%w: it has too much to do", errServiceUnavailable)
 	}
 	defer s.work.Release(weight)
+	// A store that cannot tell whether its catalogue is the newest decides nothing:
+	// not even who has signed.
+	if err := s.Store.Err(); errors.Is(err, store.ErrUnavailable) {
+		return nil, err
+	}
 	req.now = s.Now()
 	if req.caller, req.region, err = s.Callers.Authenticate(r, req.body, req.wire.signed); err != nil {
 		return nil, err
@@ -261,7 +266,9 @@ func (s *Service) event(req *request, records ...metering.ID) *store.Event {
 // read and not the caller's.
 func (s *Service) answerTo(ctx context.Context, req *request, w http.ResponseWriter, err error) []byte {
 	f, known := faultOf(err)
-	if known {
+	if errors.Is(err, store.ErrUnavailable) {
+		s.Log.WarnContext(ctx, "call not answered", "request_id", req.id, "operation", req.op, "error", err)
+	} else if known {
 		s.Log.InfoContext(ctx, "call refused", "request_id", req.id, "operation", req.op,
 			"account", req.caller.Account, "region", req.region, "name", f.Name, "reason", loggable(err, f.Message))
 		s.keep(ctx, req, f, err)

@@ -1,74 +1,19 @@
 package embedded_test
 
 import (
-	"context"
-	"fmt"
-	"sync"
-	"sync/atomic"
 	"testing"
 
-	"github.com/meterd/meterd/internal/metering"
 	"github.com/meterd/meterd/internal/store"
+	"github.com/meterd/meterd/internal/store/storetest"
 )
 
-// BenchmarkAppend is one call of 25 records, at 1, 64 and 1,000 callers that
-// wait for one another's commits, on a real directory. 1 in 20 records repeats
-// an earlier one.
+// BenchmarkAppend is on a real directory.
 func BenchmarkAppend(b *testing.B) {
-	for _, callers := range []int{1, 64, 1000} {
-		b.Run(fmt.Sprintf("callers=%d", callers), func(b *testing.B) {
-			s, err := openDir(b.TempDir())
-			if err != nil {
-				b.Fatal(err)
-			}
-			var next atomic.Int64
-			var wg sync.WaitGroup
-			b.ReportAllocs()
-			b.ResetTimer()
-			for range callers {
-				wg.Go(func() {
-					for {
-						n := int(next.Add(1))
-						if n > b.N {
-							return
-						}
-						if _, err := s.Append(context.Background(), batch(n)); err != nil {
-							b.Error(err)
-							return
-						}
-					}
-				})
-			}
-			wg.Wait()
-			b.StopTimer()
-			b.ReportMetric(float64(b.N)*25/b.Elapsed().Seconds(), "records/s")
-			if err := s.Close(); err != nil {
-				b.Fatal(err)
-			}
-		})
-	}
-}
-
-// batch is the n-th call: 25 buyers' usage of one product, scattered.
-func batch(n int) store.Call {
-	const buyers = 2048
-	records := make([]metering.Record, 25)
-	for i := range records {
-		serial := n*25 + i
-		if serial%20 == 0 && n > 100 {
-			serial -= 40 * 25
+	storetest.BenchmarkAppend(b, func(b *testing.B) store.Store {
+		s, err := openDir(b.TempDir())
+		if err != nil {
+			b.Fatal(err)
 		}
-		r := &records[i]
-		r.ID = metering.ID{byte(serial >> 32), byte(serial >> 24), byte(serial >> 16), byte(serial >> 8), byte(serial), 1, 0x70, byte(n), 0x80}
-		place := serial * 7919 % buyers
-		r.Key = metering.Key{
-			Kind: metering.KindLicense, Account: "111111111111", Region: "us-east-1",
-			Product:   metering.ProductCode(fmt.Sprintf("prod-%020d", n%128)),
-			Party:     fmt.Sprintf("%012d/arn:aws:license-manager::294406891311:license:l-%032d", place, place),
-			Dimension: "api-requests", Hour: metering.Hour(490000 + serial/(buyers*128)),
-		}
-		r.Timestamp, r.Quantity = r.Key.Hour.Time(), int32(serial%1000)
-		r.Received = r.Timestamp
-	}
-	return store.Call{Account: "111111111111", Region: "us-east-1", At: records[0].Timestamp, Records: records}
+		return s
+	})
 }

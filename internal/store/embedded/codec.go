@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/meterd/meterd/internal/metering"
+	"github.com/meterd/meterd/internal/store"
 )
 
 // Every value is a version, its fields, and a CRC-32C of the key and all that
@@ -75,20 +76,13 @@ func (e *encoder) seal(key string, start int) []byte {
 	return e.b[start:len(e.b):len(e.b)]
 }
 
-// text writes a text. One with U+0000 is refused everywhere, not only in keys:
-// no store may take what another cannot keep.
+// text writes a text. What no store can keep was refused before; here is where it
+// would do harm.
 func (e *encoder) text(s string) {
 	if e.err == nil {
-		e.err = checkText(s)
+		e.err = store.CheckText(s)
 	}
 	e.b = append(binary.AppendUvarint(e.b, uint64(len(s))), s...)
-}
-
-func checkText(s string) error {
-	if strings.IndexByte(s, 0) >= 0 {
-		return fmt.Errorf("embedded: %q contains U+0000", s)
-	}
-	return nil
 }
 
 func (e *encoder) id(id metering.ID) { e.b = append(e.b, id[:]...) }

@@ -1,8 +1,6 @@
 package embedded
 
 import (
-	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -16,71 +14,32 @@ func (c *committer) decide(r *request) error {
 	if err := r.ctx.Err(); err != nil {
 		return err
 	}
-	call, out := &r.call, &r.outcome
-	if call.Token != nil {
-		bound, ok, err := c.bound(call)
-		switch {
-		case err != nil:
-			return err
-		case ok && bound.hash != call.Token.Hash:
-			return fmt.Errorf("%w: the ClientToken was used with other parameters", metering.ErrIdempotencyConflict)
-		case ok:
-			out.Answer = &bound.answer
-		}
-	}
-	if out.Answer == nil {
-		if err := c.hold(r); err != nil {
-			return err
-		}
-	}
-	if err := c.admit(call.Admission); err != nil {
-		return err
-	}
-	if err := c.redeem(call); err != nil {
-		return err
-	}
-	if err := c.register(call, out); err != nil {
-		return err
-	}
-	if call.After == nil {
-		return nil
-	}
-	rest, err := finish(call.After, *out)
+	var err error
+	r.outcome, err = store.Decide(&r.call, ledger{c, r})
+	return err
+}
+
+// ledger is what the committer decides a call on.
+type ledger struct {
+	*committer
+	r *request
+}
+
+var _ store.Ledger = ledger{}
+
+// Holder gives the call's record i its key if it is free, and finds the holder if
+// not.
+func (l ledger) Holder(i int) (metering.Record, error) {
+	record := l.r.records[i]
+	fields, held, err := l.get(record.key)
 	if err != nil {
-		return err
+		return metering.Record{}, err
 	}
-	return c.rest(call, out, &rest)
-}
-
-// finish runs After. The committer serves others too: a panic is this call's
-// error.
-func finish(after func(store.Outcome) (store.Rest, error), out store.Outcome) (rest store.Rest, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("embedded: After panicked: %v", p)
-		}
-	}()
-	return after(out)
-}
-
-// hold gives each record its key if it is free, and finds the holder if not.
-func (c *committer) hold(r *request) error {
-	r.outcome.Holders = make([]metering.Record, len(r.records))
-	for i, record := range r.records {
-		fields, held, err := c.get(record.key)
-		switch {
-		case err != nil:
-			return err
-		case !held:
-			c.set(record)
-			r.outcome.Holders[i] = r.call.Records[i]
-		default:
-			if r.outcome.Holders[i], err = decodeRecord(record.key, fields); err != nil {
-				return err
-			}
-		}
+	if !held {
+		l.set(record)
+		return l.r.call.Records[i], nil
 	}
-	return nil
+	return decodeRecord(record.key, fields)
 }
 
 func dayOf(t time.Time) int32 { return int32(metering.HourOf(t) / 24) }
@@ -92,30 +51,32 @@ func tokenKey(day int32, call *store.Call) string {
 	return string(appendText(b, call.Token.Value))
 }
 
-// bound finds what a call's token is bound to. Tokens are filed by day, so that
+// Bound finds what the call's token is bound to. Tokens are filed by day, so that
 // a day can be let go whole; a token is looked up under every day that is kept.
-func (c *committer) bound(call *store.Call) (binding, bool, error) {
-	for _, day := range c.days {
-		key := tokenKey(day, call)
-		fields, ok, err := c.get(key)
+func (l ledger) Bound() (hash [32]byte, answer metering.ID, ok bool, err error) {
+	for _, day := range l.days {
+		key := tokenKey(day, &l.r.call)
+		fields, ok, err := l.get(key)
 		if err != nil {
-			return binding{}, false, err
+			return hash, answer, false, err
 		}
 		if ok {
 			b, err := decodeBinding(key, fields)
-			return b, err == nil, err
+			return b.hash, b.answer, err == nil, err
 		}
 	}
-	return binding{}, false, nil
+	return hash, answer, false, nil
 }
 
-func (c *committer) bind(call *store.Call, answer metering.ID) error {
+// Bind files the call's token under the call's day.
+func (l ledger) Bind(answer metering.ID) error {
+	call := &l.r.call
 	day := dayOf(call.At)
-	if i, ok := slices.BinarySearchFunc(c.days, day, func(a, b int32) int { return int(b) - int(a) }); !ok {
+	if i, ok := slices.BinarySearchFunc(l.days, day, func(a, b int32) int { return int(b) - int(a) }); !ok {
 		// Should the call still be dropped, the day has no tokens: no harm.
-		c.days = slices.Insert(c.days, i, day)
+		l.days = slices.Insert(l.days, i, day)
 	}
-	return c.put(tokenKey(day, call), func(e *encoder) {
+	return l.put(tokenKey(day, call), func(e *encoder) {
 		encodeBinding(e, &binding{call.Token.Hash, answer})
 	})
 }
@@ -126,87 +87,52 @@ func admissionKey(a *store.Admission) string {
 	return string(appendText(b, string(a.Product)))
 }
 
-func (c *committer) admit(a *store.Admission) error {
-	if a == nil {
-		return nil
-	}
-	key := admissionKey(a)
-	if _, ok, err := c.get(key); ok || err != nil {
+// Admit writes the call's admission, unless it is there.
+func (l ledger) Admit() error {
+	key := admissionKey(l.r.call.Admission)
+	if _, ok, err := l.get(key); ok || err != nil {
 		return err
 	}
-	return c.put(key, func(*encoder) {})
+	return l.put(key, func(*encoder) {})
 }
 
 func redemptionKey(token [32]byte) string {
 	return string(append([]byte{familyRedemption}, token[:]...))
 }
 
-// redeem writes down that the calling account has resolved a registration token.
-// Calls may come out of order: the last one is the one of the latest time.
-func (c *committer) redeem(call *store.Call) error {
-	if call.Redemption == nil {
-		return nil
+// Redeemed finds who has resolved the call's registration token.
+func (l ledger) Redeemed() (r store.Redeemed, ok bool, err error) {
+	key := redemptionKey(l.r.call.Redemption.Token)
+	fields, ok, err := l.get(key)
+	if err != nil || !ok {
+		return r, false, err
 	}
-	key := redemptionKey(call.Redemption.Token)
-	fields, again, err := c.get(key)
-	if err != nil {
-		return err
-	}
-	r := store.Redeemed{Account: call.Account, First: call.At}
-	if again {
-		if r, err = decodeRedeemed(key, fields); err != nil {
-			return err
-		}
-		if r.Account != call.Account {
-			return fmt.Errorf("embedded: a registration token of account %s in a call of account %s", r.Account, call.Account)
-		}
-	}
-	if !again || !call.At.Before(r.Last) {
-		r.Last, r.KeyID = call.At, call.Redemption.KeyID
-	}
-	r.Count++
-	return c.put(key, func(e *encoder) { encodeRedeemed(e, &r) })
+	r, err = decodeRedeemed(key, fields)
+	return r, err == nil, err
 }
 
-// rest writes what After has added.
-func (c *committer) rest(call *store.Call, out *store.Outcome, rest *store.Rest) error {
-	if rest.Bind != nil {
-		if call.Token == nil {
-			return errors.New("embedded: After binds a token and the call has none")
-		}
-		if out.Answer == nil {
-			if err := c.bind(call, *rest.Bind); err != nil {
-				return err
-			}
-		}
-	}
+// Redeem replaces who has resolved it.
+func (l ledger) Redeem(r store.Redeemed) error {
+	return l.put(redemptionKey(l.r.call.Redemption.Token), func(e *encoder) { encodeRedeemed(e, &r) })
+}
+
+// Leave writes what After has added.
+func (l ledger) Leave(rest *store.Rest) error {
 	if ev := rest.Event; ev != nil {
-		if ev.Account != call.Account {
-			return fmt.Errorf("embedded: an event of account %s in a call of account %s", ev.Account, call.Account)
-		}
-		if err := checkText(string(ev.Operation)); err != nil {
-			return err
-		}
 		key := stampKey(appendText([]byte{familyEvent}, string(ev.Account)), ev.Time, ev.ID)
-		if err := c.put(key, func(e *encoder) { encodeEvent(e, ev) }); err != nil {
+		if err := l.put(key, func(e *encoder) { encodeEvent(e, ev) }); err != nil {
 			return err
 		}
 		b := appendText([]byte{familyByOperation}, string(ev.Account))
 		b = appendText(b, string(ev.Operation))
-		if err := c.put(stampKey(b, ev.Time, ev.ID), func(*encoder) {}); err != nil {
+		if err := l.put(stampKey(b, ev.Time, ev.ID), func(*encoder) {}); err != nil {
 			return err
 		}
 	}
 	for i := range rest.Refusals {
 		r := &rest.Refusals[i]
-		if r.Account != call.Account {
-			return fmt.Errorf("embedded: a refusal of account %s in a call of account %s", r.Account, call.Account)
-		}
-		if err := checkText(string(r.Seller)); err != nil {
-			return err
-		}
 		key := stampKey(appendText([]byte{familyRefusal}, string(r.Seller)), r.Time, r.ID)
-		if err := c.put(key, func(e *encoder) { encodeRefusal(e, r) }); err != nil {
+		if err := l.put(key, func(e *encoder) { encodeRefusal(e, r) }); err != nil {
 			return err
 		}
 	}

@@ -123,7 +123,7 @@ func (s *Store) tokenDays() ([]int32, error) {
 
 // History lists an entry's revisions, oldest first.
 func (s *Store) History(ctx context.Context, ref store.Ref) ([]store.Revision, error) {
-	if err := errors.Join(checkText(string(ref.Kind)), checkText(ref.Name)); err != nil {
+	if err := errors.Join(store.CheckText(string(ref.Kind)), store.CheckText(ref.Name)); err != nil {
 		return nil, err
 	}
 	end, err := s.begin()

@@ -6,10 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 
+	"github.com/meterd/meterd/internal/envelope"
 	"github.com/meterd/meterd/internal/store"
 )
 
@@ -21,35 +21,31 @@ func (s *Store) Put(ctx context.Context, c store.Change) (int64, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
-	if err := checkChange(&c); err != nil {
+	if err := c.Check(); err != nil {
 		return 0, err
 	}
 	if err := s.turn(ctx); err != nil {
 		return 0, err
 	}
 	defer func() { <-s.puts }()
-	base := s.catalog.Revision()
-	if c.Base != nil && *c.Base != base {
-		return 0, fmt.Errorf("%w: it is at revision %d, not %d", store.ErrConflict, base, *c.Base)
+	revisions, err := c.Revise(s.catalog)
+	if err != nil {
+		return 0, err
 	}
-	ch := change{s: s, by: c.By, at: plain(c.At), revision: base, pending: make(map[store.Ref]string, len(c.Entries))}
-	for _, e := range c.Entries {
-		if err := ch.put(e); err != nil {
+	if len(revisions) == 0 {
+		return s.catalog.Revision(), nil
+	}
+	ch := change{keys: s.keys}
+	for i := range revisions {
+		if err := ch.add(&revisions[i]); err != nil {
 			return 0, err
 		}
-	}
-	for _, ref := range c.Remove {
-		if err := ch.remove(ref); err != nil {
-			return 0, err
-		}
-	}
-	if ch.revision == base {
-		return base, nil
 	}
 	if err := s.write(ctx, &ch); err != nil {
 		return 0, err
 	}
-	s.catalog.Set(ch.revision, ch.entries, ch.removed)
+	entries, removed := store.Changed(revisions)
+	s.catalog.Set(ch.revision, entries, removed)
 	return ch.revision, nil
 }
 
@@ -70,107 +66,29 @@ func (s *Store) turn(ctx context.Context) error {
 	}
 }
 
-func checkChange(c *store.Change) error {
-	if err := checkText(c.By); err != nil {
-		return err
-	}
-	put := make(map[store.Ref]bool, len(c.Entries))
-	for _, e := range c.Entries {
-		if e == nil {
-			return errors.New("embedded: an entry is nil")
-		}
-		ref := e.Ref()
-		if err := checkText(ref.Name); err != nil {
-			return err
-		}
-		put[ref] = true
-	}
-	for _, ref := range c.Remove {
-		if err := errors.Join(checkText(string(ref.Kind)), checkText(ref.Name)); err != nil {
-			return err
-		}
-		if put[ref] {
-			return fmt.Errorf("embedded: %s %s is put and removed in one change", ref.Kind, ref.Name)
-		}
-	}
-	return nil
-}
-
-// change is a store.Change in the making.
+// change is a change of the catalogue as it is written.
 type change struct {
-	s        *Store
-	by       string
-	at       time.Time
-	revision int64         // the highest that is given
-	entries  []store.Entry // copies that nobody else can change
-	removed  []store.Ref
-
+	keys      *envelope.Keys
+	revision  int64 // the highest
 	revisions []revision
 	size      int // of their rows, in bytes
-	// pending are what the change has made of entries, in plain; "": it was
-	// removed.
-	pending map[store.Ref]string
 }
 
-// put adds an entry, if it differs from what is there. Secrets are sealed with
-// fresh randomness: what is compared is plain.
-func (ch *change) put(given store.Entry) error {
-	ref := given.Ref()
-	fail := func(err error) error { return fmt.Errorf("embedded: %s %s: %w", ref.Kind, ref.Name, err) }
-	b, err := store.EncodeEntry(given, nil)
-	if err != nil {
-		return fail(err)
-	}
-	e, _, err := store.DecodeEntry(ref.Kind, b, nil)
-	if err != nil {
-		return fail(err)
-	}
-	was, err := ch.plain(ref)
-	if err != nil {
-		return fail(err)
-	}
-	if now := string(b); was != now {
-		ch.pending[ref] = now
-		if b, err = store.EncodeEntry(e, ch.s.keys); err != nil {
-			return fail(err)
+// add encodes a revision of an entry, with its secret sealed.
+func (ch *change) add(r *store.CarriedRevision) error {
+	var entry []byte
+	if r.Entry != nil {
+		var err error
+		if entry, err = store.EncodeEntry(r.Entry, ch.keys); err != nil {
+			return fmt.Errorf("embedded: %s %s: %w", r.Ref.Kind, r.Ref.Name, err)
 		}
-		ch.entries = append(ch.entries, e)
-		return ch.write(ref, string(b))
 	}
-	return nil
-}
-
-func (ch *change) remove(ref store.Ref) error {
-	was, err := ch.plain(ref)
-	if err != nil || was == "" {
-		return err
-	}
-	ch.pending[ref] = ""
-	ch.removed = append(ch.removed, ref)
-	return ch.write(ref, "")
-}
-
-// plain is an entry as the change has to see it; "": there is none.
-func (ch *change) plain(ref store.Ref) (string, error) {
-	if was, ok := ch.pending[ref]; ok {
-		return was, nil
-	}
-	e := ch.s.catalog.Get(ref)
-	if e == nil {
-		return "", nil
-	}
-	b, err := store.EncodeEntry(e, nil)
-	return string(b), err
-}
-
-// write adds a revision of an entry.
-func (ch *change) write(ref store.Ref, entry string) error {
-	ch.revision++
 	var e encoder
-	encodeVersion(&e, &version{number: ch.revision, by: ch.by, at: ch.at, entry: entry})
-	key := binary.BigEndian.AppendUint64(historyPrefix(ref), uint64(ch.revision))
+	encodeVersion(&e, &version{number: r.Number, by: r.By, at: r.At, entry: string(entry)})
+	key := binary.BigEndian.AppendUint64(historyPrefix(r.Ref), uint64(r.Number))
 	ch.revisions = append(ch.revisions, revision{string(key), e.b})
 	ch.size += 2 * (len(key) + len(e.b))
+	ch.revision = r.Number
 	return e.err
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/binary"
-	"fmt"
 	"hash/crc32"
 	"slices"
 	"time"
@@ -32,11 +31,9 @@ type list[T any] struct {
 // page walks until the page is full. It returns what is durable.
 func page[T any](ctx context.Context, s *Store, l list[T], limit int, cursor string) (store.Page[T], error) {
 	var none store.Page[T]
-	if limit < 0 || limit > store.MaxPage {
-		return none, fmt.Errorf("embedded: a page of %d; at most %d", limit, store.MaxPage)
-	}
-	if limit == 0 {
-		limit = store.MaxPage
+	limit, err := store.PageSize(limit)
+	if err != nil {
+		return none, err
 	}
 	first := l.lower
 	if cursor != "" {

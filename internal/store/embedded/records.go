@@ -15,13 +15,7 @@ import (
 // and the party, and from there to the next hour. Hours without records cost
 // nothing.
 func (s *Store) Records(ctx context.Context, q store.RecordQuery) (store.Page[metering.Record], error) {
-	if (q.Party != "" || q.Buyer != "") && (q.Product == "" || q.Account == "") {
-		return store.Page[metering.Record]{}, errors.New("embedded: a party's or a buyer's records are asked for by product and account")
-	}
-	if q.Party != "" && q.Buyer != "" {
-		return store.Page[metering.Record]{}, errors.New("embedded: a party's records are not asked for by buyer")
-	}
-	if err := errors.Join(checkText(string(q.Product)), checkText(string(q.Account)), checkText(q.Party), checkText(string(q.Buyer))); err != nil {
+	if err := q.Check(); err != nil {
 		return store.Page[metering.Record]{}, err
 	}
 	about := appendText(nil, string(q.Product))
@@ -180,7 +174,7 @@ func (s *Store) find(ctx context.Context, key string) (fields string, ok bool, e
 
 // Registrations lists a product's registrations, oldest first.
 func (s *Store) Registrations(ctx context.Context, q store.RegistrationQuery) (store.Page[metering.Registration], error) {
-	if err := checkText(string(q.Product)); err != nil {
+	if err := store.CheckText(string(q.Product)); err != nil {
 		return store.Page[metering.Registration]{}, err
 	}
 	prefix := appendText([]byte{familyByProduct}, string(q.Product))
@@ -212,7 +206,7 @@ func (s *Store) indexed(index, main string) (string, error) {
 
 // Refusals lists a seller's refusals, oldest first.
 func (s *Store) Refusals(ctx context.Context, q store.RefusalQuery) (store.Page[store.Refusal], error) {
-	if err := checkText(string(q.Seller)); err != nil {
+	if err := store.CheckText(string(q.Seller)); err != nil {
 		return store.Page[store.Refusal]{}, err
 	}
 	lower, upper := during(appendText([]byte{familyRefusal}, string(q.Seller)), q.From, q.To)
@@ -222,7 +216,7 @@ func (s *Store) Refusals(ctx context.Context, q store.RefusalQuery) (store.Page[
 // Events lists an account's events, oldest first. Those of one operation are
 // found by an index of their own: a few among millions cost a few.
 func (s *Store) Events(ctx context.Context, q store.EventQuery) (store.Page[store.Event], error) {
-	if err := errors.Join(checkText(string(q.Account)), checkText(string(q.Operation))); err != nil {
+	if err := errors.Join(store.CheckText(string(q.Account)), store.CheckText(string(q.Operation))); err != nil {
 		return store.Page[store.Event]{}, err
 	}
 	all := appendText([]byte{familyEvent}, string(q.Account))

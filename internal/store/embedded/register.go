@@ -2,7 +2,6 @@ package embedded
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/meterd/meterd/internal/metering"
 	"github.com/meterd/meterd/internal/store"
@@ -16,111 +15,66 @@ func workloadKey(a metering.AccountID, workload string) string {
 	return string(appendText(appendText([]byte{familyWorkload}, string(a)), workload))
 }
 
-// register does what a call does to registrations. When a registration stops and
-// what a sign of life means to it are rules of metering.
-func (c *committer) register(call *store.Call, out *store.Outcome) error {
-	switch change := call.Registration; {
-	case change == nil:
-		return nil
-	case change.Begin != nil:
-		if err := c.seen(&store.Alive{Account: change.Begin.Account, Workload: change.Begin.Workload}, call.At); err != nil {
-			return err
-		}
-		r, err := c.beginRegistration(change.Begin, call.At)
-		out.Registration = r
-		return err
-	case change.Stop != nil:
-		r, err := c.stopRegistration(call, *change.Stop)
-		out.Registration = r
-		return err
-	default:
-		return c.seen(change.Seen, call.At)
-	}
-}
-
-func (c *committer) beginRegistration(begin *metering.Registration, at time.Time) (*metering.Registration, error) {
-	key := workloadKey(begin.Account, begin.Workload)
-	all, err := c.lasts(key)
+// Running lists a workload's last registrations, one for each product.
+func (l ledger) Running(a store.Alive) ([]metering.Registration, error) {
+	all, err := l.lasts(workloadKey(a.Account, a.Workload))
 	if err != nil {
 		return nil, err
 	}
-	i := 0
-	for i < len(all) && all[i].product != begin.Product {
-		i++
-	}
-	if i < len(all) {
-		old, ok, err := c.registration(all[i].id)
+	var running []metering.Registration
+	for _, last := range all {
+		r, ok, err := l.Registration(last.id)
 		if err != nil {
 			return nil, err
 		}
 		if !ok {
-			return nil, fmt.Errorf("%w: registration %s of workload %q is missing", ErrDamaged, all[i].id, begin.Workload)
+			return nil, fmt.Errorf("%w: registration %s of workload %q is missing", ErrDamaged, last.id, a.Workload)
 		}
-		if seen, ok := old.Seen(at); ok {
-			return &seen, c.putRegistration(&seen)
-		}
-		if old.Stopped.IsZero() {
-			stopped := old.Stop(at)
-			if err := c.putRegistration(&stopped); err != nil {
-				return nil, err
-			}
-		}
-	} else {
-		all = append(all, last{product: begin.Product})
+		running = append(running, r)
 	}
-	if _, taken, err := c.registration(begin.ID); taken || err != nil {
-		if err == nil {
-			err = fmt.Errorf("embedded: registration %s begins twice", begin.ID)
-		}
-		return nil, err
-	}
-	now := *begin
-	now.Started, now.LastSeen, now.Stopped = plain(now.Started), plain(now.LastSeen), plain(now.Stopped)
-	all[i].id = now.ID
-	if err := c.putRegistration(&now); err != nil {
-		return nil, err
-	}
-	byProduct := stampKey(appendText([]byte{familyByProduct}, string(now.Product)), now.Started, now.ID)
-	if err := c.put(byProduct, func(*encoder) {}); err != nil {
-		return nil, err
-	}
-	return &now, c.put(key, func(e *encoder) { encodeLast(e, all) })
+	return running, nil
 }
 
-// stopRegistration stops what belongs to the calling account. Another's is as
-// unknown as one that never was.
-func (c *committer) stopRegistration(call *store.Call, id metering.ID) (*metering.Registration, error) {
-	r, ok, err := c.registration(id)
-	if err != nil || !ok || r.Account != call.Account {
-		return nil, err
+// Registration finds a registration, of whatever account.
+func (l ledger) Registration(id metering.ID) (r metering.Registration, ok bool, err error) {
+	key := registrationKey(id)
+	fields, ok, err := l.get(key)
+	if err != nil || !ok {
+		return r, false, err
 	}
-	stopped := r.Stop(call.At)
-	if stopped == r {
-		return &r, nil
-	}
-	return &stopped, c.putRegistration(&stopped)
+	r, err = decodeRegistration(id, key, fields)
+	return r, err == nil, err
 }
 
-func (c *committer) seen(alive *store.Alive, at time.Time) error {
-	all, err := c.lasts(workloadKey(alive.Account, alive.Workload))
+// Register writes a registration that is new, as the last of its workload for its
+// product.
+func (l ledger) Register(r metering.Registration) error {
+	key := workloadKey(r.Account, r.Workload)
+	all, err := l.lasts(key)
 	if err != nil {
 		return err
 	}
-	for _, l := range all {
-		r, ok, err := c.registration(l.id)
-		if err != nil {
-			return err
-		}
-		if !ok {
-			return fmt.Errorf("%w: registration %s of workload %q is missing", ErrDamaged, l.id, alive.Workload)
-		}
-		if seen, ok := r.Seen(at); ok && seen != r {
-			if err := c.putRegistration(&seen); err != nil {
-				return err
-			}
-		}
+	i := 0
+	for i < len(all) && all[i].product != r.Product {
+		i++
 	}
-	return nil
+	if i == len(all) {
+		all = append(all, last{product: r.Product})
+	}
+	all[i].id = r.ID
+	if err := l.Update(r); err != nil {
+		return err
+	}
+	byProduct := stampKey(appendText([]byte{familyByProduct}, string(r.Product)), r.Started, r.ID)
+	if err := l.put(byProduct, func(*encoder) {}); err != nil {
+		return err
+	}
+	return l.put(key, func(e *encoder) { encodeLast(e, all) })
+}
+
+// Update replaces a registration.
+func (l ledger) Update(r metering.Registration) error {
+	return l.put(registrationKey(r.ID), func(e *encoder) { encodeRegistration(e, &r) })
 }
 
 // lasts are a workload's last registrations, one for each product.
@@ -130,18 +84,4 @@ func (c *committer) lasts(key string) ([]last, error) {
 		return nil, err
 	}
 	return decodeLast(key, fields)
-}
-
-func (c *committer) registration(id metering.ID) (r metering.Registration, ok bool, err error) {
-	key := registrationKey(id)
-	fields, ok, err := c.get(key)
-	if err != nil || !ok {
-		return r, false, err
-	}
-	r, err = decodeRegistration(id, key, fields)
-	return r, err == nil, err
-}
-
-func (c *committer) putRegistration(r *metering.Registration) error {
-	return c.put(registrationKey(r.ID), func(e *encoder) { encodeRegistration(e, r) })
 }

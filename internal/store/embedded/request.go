@@ -2,9 +2,6 @@ package embedded
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -38,16 +35,16 @@ type request struct {
 // not belong to the calling account.
 func newRequest(ctx context.Context, c store.Call) (*request, error) {
 	r := &request{ctx: ctx, call: c, done: make(chan struct{})}
-	if err := checkCall(&c); err != nil {
+	if err := c.Check(); err != nil {
 		return nil, err
 	}
-	r.call.At = plain(c.At)
+	r.call.At = store.Instant(c.At)
 	r.call.Records = make([]metering.Record, len(c.Records))
 	var keys []byte
 	ends := make([]int, len(c.Records))
 	for i := range c.Records {
 		rec := c.Records[i]
-		rec.Timestamp, rec.Received = plain(rec.Timestamp), plain(rec.Received)
+		rec.Timestamp, rec.Received = store.Instant(rec.Timestamp), store.Instant(rec.Received)
 		if len(rec.Allocations) == 0 {
 			rec.Allocations = nil
 		}
@@ -70,63 +67,4 @@ func newRequest(ctx context.Context, c store.Call) (*request, error) {
 	}
 	r.weight = len(keys) + len(e.b)
 	return r, nil
-}
-
-// plain is a time as it is read back: UTC, without a monotonic reading.
-func plain(t time.Time) time.Time { return t.UTC().Round(0) }
-
-func checkCall(c *store.Call) error {
-	owner := c.Account
-	foreign := func(what string, a metering.AccountID) error {
-		return fmt.Errorf("embedded: %s of account %s in a call of account %s", what, a, owner)
-	}
-	texts := []string{string(c.Account), c.Region}
-	for i := range c.Records {
-		k := &c.Records[i].Key
-		if k.Account != owner {
-			return foreign("a record", k.Account)
-		}
-		texts = append(texts, k.Region, string(k.Product), k.Party, k.Dimension)
-	}
-	if c.Token != nil {
-		texts = append(texts, c.Token.Value)
-	}
-	if a := c.Admission; a != nil {
-		if a.Account != owner {
-			return foreign("an admission", a.Account)
-		}
-		texts = append(texts, a.Workload, string(a.Product))
-	}
-	if c.Redemption != nil {
-		texts = append(texts, c.Redemption.KeyID)
-	}
-	if change := c.Registration; change != nil {
-		set := 0
-		if g := change.Begin; g != nil {
-			set++
-			if g.Account != owner {
-				return foreign("a registration", g.Account)
-			}
-			texts = append(texts, string(g.Product), g.Workload, string(g.Platform), g.Region)
-		}
-		if a := change.Seen; a != nil {
-			set++
-			if a.Account != owner {
-				return foreign("a sign of life", a.Account)
-			}
-			texts = append(texts, a.Workload)
-		}
-		if change.Stop != nil {
-			set++
-		}
-		if set != 1 {
-			return errors.New("embedded: a change of registrations begins, sees or stops, one of the three")
-		}
-	}
-	for _, s := range texts {
-		if err := checkText(s); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -30,6 +30,7 @@ type Proxy struct {
 	losses  int // how many more COMMITs lose their answer
 	lost    int // how many have
 	failed  bool
+	gone    bool // a COMMIT has met failed
 	refuse  bool
 	frozen  bool
 	measure func() int // of CutAfter
@@ -90,8 +91,8 @@ func (p *Proxy) HoldCommits() (release func()) {
 func (p *Proxy) AwaitHeld(n int) { p.await(func() bool { return p.held >= n }) }
 
 // FailCommits lets no COMMIT reach the server any more, not even one that is
-// held: its connection is cut. So is every other one at its client's next
-// message, and new ones are refused. All that was not committed stays so.
+// held: with the first that comes every connection is cut, and new ones are refused.
+// All that was not committed stays so.
 func (p *Proxy) FailCommits() { p.change(func() { p.failed = true }) }
 
 // LoseAnswers lets the next n COMMITs reach the server, waits until it has
@@ -133,7 +134,7 @@ func (p *Proxy) Cut() {
 // Heal ends all that was asked for but holds, which have an end of their own.
 func (p *Proxy) Heal() {
 	p.change(func() {
-		p.losses, p.failed, p.refuse, p.frozen, p.measure = 0, false, false, false, nil
+		p.losses, p.failed, p.gone, p.refuse, p.frozen, p.measure = 0, false, false, false, false, nil
 		for c := range p.conns {
 			c.left = p.budget()
 		}
@@ -204,7 +205,7 @@ func (p *Proxy) serve(client net.Conn) {
 
 func (p *Proxy) admit(client net.Conn) (*conn, error) {
 	p.mu.Lock()
-	refused, target := p.refuse || p.failed || p.closed, p.target
+	refused, target := p.refuse || p.gone || p.closed, p.target
 	p.mu.Unlock()
 	if refused {
 		if tcp, ok := client.(*net.TCPConn); ok {

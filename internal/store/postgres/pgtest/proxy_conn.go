@@ -111,10 +111,17 @@ func (c *conn) pass(commit bool) error {
 		}
 		p.held--
 	}
-	for p.frozen && !p.failed && !p.closed && !c.dead {
+	for p.frozen && !p.gone && !p.closed && !c.dead {
 		p.changed.Wait()
 	}
-	if p.failed || p.closed || c.dead {
+	if commit && p.failed {
+		p.gone = true
+		for other := range p.conns {
+			other.cut()
+		}
+		p.changed.Broadcast()
+	}
+	if p.gone || p.closed || c.dead {
 		return errCut
 	}
 	if commit && p.losses > 0 {
@@ -154,7 +161,7 @@ func (c *conn) allow(size int) (n int, err error) {
 	p := c.proxy
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for p.frozen && !p.failed && !p.closed {
+	for p.frozen && !p.gone && !p.closed {
 		p.changed.Wait()
 	}
 	switch {

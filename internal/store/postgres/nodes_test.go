@@ -1,0 +1,94 @@
+package postgres_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/meterd/meterd/internal/store"
+	"github.com/meterd/meterd/internal/store/postgres/pgtest"
+)
+
+// TestChangeReachesEveryNode: a change of the catalogue holds for the very next
+// look-up on the node that made it, and within five seconds on every other.
+func TestChangeReachesEveryNode(t *testing.T) {
+	pgtest.Each(t, func(t *testing.T, c *pgtest.Cluster) {
+		url := migrated(t, c)
+		a, b := open(t, url), open(t, url)
+		put := func(s store.Store, change store.Change) {
+			t.Helper()
+			change.At = noon()
+			if _, err := s.Put(t.Context(), change); err != nil {
+				t.Fatal(err)
+			}
+		}
+		p := &store.Product{Code: "prod", Title: "one", Seller: seller}
+		put(a, store.Change{By: "anna", Entries: []store.Entry{p, &store.Account{ID: seller}}})
+		if a.Catalog().Product("prod") == nil {
+			t.Error("the node that made the change does not see it")
+		}
+		began := time.Now()
+		eventually(t, "the other node sees it", func() bool { return b.Catalog().Product("prod") != nil })
+		if took := time.Since(began); took > 5*time.Second {
+			t.Errorf("it took %v", took)
+		}
+		// A change that is made from what a node has not seen is made from that.
+		put(b, store.Change{By: "bert", Entries: []store.Entry{&store.Product{Code: "prod", Title: "two", Seller: seller}}})
+		put(a, store.Change{By: "anna", Entries: []store.Entry{&store.Product{Code: "prod", Title: "three", Seller: seller}}, Remove: []store.Ref{{Kind: store.KindAccount, Name: string(seller)}}})
+		if got := a.Catalog().Revision(); got != 5 {
+			t.Errorf("after five changes of both: revision %d, want 5", got)
+		}
+		base := b.Catalog().Revision()
+		if _, err := b.Put(t.Context(), store.Change{At: noon(), Base: &base, Entries: []store.Entry{p}}); base < 5 && !errors.Is(err, store.ErrConflict) {
+			t.Errorf("a change from a revision that has passed: got %v, want %v", err, store.ErrConflict)
+		}
+		eventually(t, "the other node sees the removal", func() bool {
+			return b.Catalog().Account(seller) == nil && b.Catalog().Revision() >= 5
+		})
+	})
+}
+
+// TestStaleNodeStops: a node that has not seen the catalogue's revision for five
+// seconds decides nothing, although nobody has told it that anything is wrong.
+func TestStaleNodeStops(t *testing.T) {
+	t.Parallel()
+	pgtest.Each(t, func(t *testing.T, c *pgtest.Cluster) {
+		d := newDatabase(t, c, migrated(t, c))
+		s := d.mustOpen(t)
+		if _, err := s.Append(t.Context(), call(record(1, 0, 1))); err != nil {
+			t.Fatal(err)
+		}
+		d.proxy.Freeze(true)
+		began := time.Now()
+		eventually(t, "the node stops", func() bool { return errors.Is(s.Err(), store.ErrUnavailable) })
+		if took := time.Since(began); took > 6*time.Second {
+			t.Errorf("it decided for %v", took)
+		}
+		began = time.Now()
+		if _, err := s.Append(t.Context(), call(record(2, 1, 1))); !errors.Is(err, store.ErrUnavailable) {
+			t.Errorf("a call to it: got %v, want %v", err, store.ErrUnavailable)
+		}
+		if took := time.Since(began); took > time.Second {
+			t.Errorf("it was refused after %v, want at once", took)
+		}
+		d.proxy.Freeze(false)
+		eventually(t, "the node serves again", func() bool {
+			_, err := s.Append(t.Context(), call(record(2, 1, 1)))
+			return err == nil
+		})
+	})
+}
+
+// TestRestoredDatabase: a node does not go on over a database whose catalogue is
+// older than what it has seen.
+func TestRestoredDatabase(t *testing.T) {
+	pgtest.Each(t, func(t *testing.T, c *pgtest.Cluster) {
+		url := migrated(t, c)
+		s := open(t, url)
+		if _, err := s.Put(t.Context(), store.Change{At: noon(), Entries: []store.Entry{&store.Account{ID: seller}}}); err != nil {
+			t.Fatal(err)
+		}
+		query[int64](t, url, `UPDATE catalogue SET revision = 0 RETURNING revision`)
+		eventually(t, "the node stops", func() bool { return errors.Is(s.Err(), store.ErrUnavailable) })
+	})
+}
