@@ -32,6 +32,9 @@ func (s *Store) refresh() error {
 	return s.catchUp(ctx)
 }
 
+// errRestored says that a database is older than what the node has seen of it.
+var errRestored = errors.New("postgres: this is another database, or one that was restored; start meterd again")
+
 // catchUp reads what the catalogue in memory has not seen. Whoever calls it holds
 // s.changes.
 func (s *Store) catchUp(ctx context.Context) error {
@@ -42,7 +45,7 @@ func (s *Store) catchUp(ctx context.Context) error {
 	}
 	known := s.catalog.Revision()
 	if revision < known {
-		return fmt.Errorf("postgres: the catalogue's revision is %d and was %d before: this is another database, or one that was restored; start meterd again", revision, known)
+		return fmt.Errorf("%w: the catalogue's revision is %d and was %d before", errRestored, revision, known)
 	}
 	if revision == known {
 		return nil

@@ -45,6 +45,9 @@ func (s *Store) follow() {
 		began, d := time.Now(), s.health.doubted()
 		if err := s.refresh(); err != nil {
 			s.health.bad(err)
+			if errors.Is(err, errRestored) {
+				s.health.lose(err, false) // and not in five seconds
+			}
 			s.log.Warn("the catalogue cannot be seen", "error", err)
 			continue
 		}

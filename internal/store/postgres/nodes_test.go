@@ -12,6 +12,7 @@ import (
 // TestChangeReachesEveryNode: a change of the catalogue holds for the very next
 // look-up on the node that made it, and within five seconds on every other.
 func TestChangeReachesEveryNode(t *testing.T) {
+	t.Parallel()
 	pgtest.Each(t, func(t *testing.T, c *pgtest.Cluster) {
 		url := migrated(t, c)
 		a, b := open(t, url), open(t, url)
@@ -82,6 +83,7 @@ func TestStaleNodeStops(t *testing.T) {
 // TestRestoredDatabase: a node does not go on over a database whose catalogue is
 // older than what it has seen.
 func TestRestoredDatabase(t *testing.T) {
+	t.Parallel()
 	pgtest.Each(t, func(t *testing.T, c *pgtest.Cluster) {
 		url := migrated(t, c)
 		s := open(t, url)

@@ -72,6 +72,7 @@ func (d *database) subject() storetest.Subject {
 		Crash: func(int, uint64) storetest.Subject {
 			return newDatabase(d.tb, d.cluster, d.cluster.CopySchema(d.tb, d.url)).subject()
 		},
+		Tails:     []int{0},
 		FailSyncs: d.proxy.FailCommits,
 		HoldSyncs: d.proxy.HoldCommits,
 	}

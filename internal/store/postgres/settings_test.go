@@ -37,6 +37,7 @@ func TestWeakDatabase(t *testing.T) {
 // TestWeakServer is the same for what holds for a whole server, one after the
 // other on one of the test's own.
 func TestWeakServer(t *testing.T) {
+	t.Parallel()
 	own(t, nil, func(t *testing.T, c *pgtest.Cluster, url string) {
 		s := open(t, url)
 		for _, test := range []struct {

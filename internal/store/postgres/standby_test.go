@@ -26,6 +26,7 @@ func waiting(t *testing.T, url string) *postgres.Store {
 // is told that it holds its key must wait, too, or a failover takes back what was
 // acknowledged.
 func TestHeldAlreadyWaitsForTheStandby(t *testing.T) {
+	t.Parallel()
 	own(t, nil, func(t *testing.T, c *pgtest.Cluster, url string) {
 		c.Set(t, standbyNames, "ANY 1 (s1)")
 		s := waiting(t, url)
@@ -72,6 +73,7 @@ func TestHeldAlreadyWaitsForTheStandby(t *testing.T) {
 // TestCancelledWaitIsUnknown is P2: a wait for the standby that someone cancels on
 // the server is answered with success, and a warning.
 func TestCancelledWaitIsUnknown(t *testing.T) {
+	t.Parallel()
 	own(t, nil, func(t *testing.T, c *pgtest.Cluster, url string) {
 		c.Set(t, standbyNames, "ANY 1 (s1)")
 		s := open(t, url)

@@ -37,6 +37,9 @@ type Subject struct {
 	// that was synced, and of what was not some kept percent of blocks, chosen
 	// by seed. 100 is a process that was killed. The subject itself goes on.
 	Crash func(kept int, seed uint64) Subject
+	// Tails are the values of kept that make a difference to Crash; nil: 0, 50 and
+	// 100.
+	Tails []int
 	// FailSyncs lets every sync from now on fail.
 	FailSyncs func()
 	// HoldSyncs lets every sync from now on wait until release is called.
@@ -181,7 +184,11 @@ func (k *court) survivals(check func(name string)) {
 		k.Logf("EXCUSED: this subject cannot %s: %s", CanCrash, k.subject.Excuses[CanCrash])
 		return
 	}
-	for i, kept := range []int{0, 50, 100} {
+	tails := k.subject.Tails
+	if tails == nil {
+		tails = []int{0, 50, 100}
+	}
+	for i, kept := range tails {
 		k.crash(kept, uint64(i))
 		check(fmt.Sprintf("after a crash that kept %d %% of what was not synced", kept))
 	}
