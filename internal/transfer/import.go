@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding"
 	"encoding/json"
 	"errors"
@@ -11,8 +12,6 @@ import (
 	"io"
 	"strconv"
 	"strings"
-
-	"crypto/sha256"
 
 	"github.com/meterd/meterd/internal/envelope"
 	"github.com/meterd/meterd/internal/store"
