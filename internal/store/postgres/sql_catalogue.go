@@ -49,6 +49,9 @@ const findSettings = `SELECT current_setting('fsync', true), current_setting('fu
 	current_setting('transaction_read_only', true), current_setting('data_sync_retry', true),
 	current_setting('data_checksums', true)`
 
+// Sessions of other users do not show their names, and those of ours do.
+const countNodes = `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = $1`
+
 // What goose has written down of the steps that were made.
 const findVersion = `SELECT coalesce(max(version_id), 0) FROM meterd_migration WHERE is_applied`
 
