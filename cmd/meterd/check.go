@@ -117,9 +117,9 @@ func openStore(dir, keyFile string) (*embedded.Store, error) {
 func printAudit(cmd *cobra.Command, form string, a *admin.Audit) error {
 	if form != "table" {
 		return printOne(cmd, form, view[admin.Audit]{
-			columns: []string{"records", "problems"},
+			columns: []string{"records", "digest", "problems"},
 			row: func(a *admin.Audit) []string {
-				return []string{strconv.FormatInt(a.Records, 10), strings.Join(a.Problems, "; ")}
+				return []string{strconv.FormatInt(a.Records, 10), a.Digest, strings.Join(a.Problems, "; ")}
 			},
 		}, a)
 	}
@@ -134,7 +134,7 @@ func printAudit(cmd *cobra.Command, form string, a *admin.Audit) error {
 	if !a.Balanced() {
 		says = "the books do not balance."
 	}
-	_, err := fmt.Fprintf(out, "%d records looked at: %s\n", a.Records, says)
+	_, err := fmt.Fprintf(out, "%d records looked at: %s\ndigest of all records: %s\n", a.Records, says, a.Digest)
 	return err
 }
 
