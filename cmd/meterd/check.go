@@ -118,7 +118,7 @@ func printAudit(cmd *cobra.Command, form string, a *admin.Audit) error {
 	if !a.Balanced() {
 		says = "the books do not balance."
 	}
-	_, err := fmt.Fprintf(out, "%d records looked at, digest %s: %s\n", a.Records, a.Digest, says)
+	_, err := fmt.Fprintf(out, "%d records looked at: %s\ndigest of all records: %s\n", a.Records, says, a.Digest)
 	return err
 }
 

@@ -11,7 +11,7 @@ import (
 // Audit is what a check of the books has found.
 type Audit struct {
 	Records  int64    `json:"records" doc:"How many records were looked at."`
-	Digest   string   `json:"digest" doc:"A sum over all records, in hexadecimal, that does not depend on their order: two stores with the same one hold the same records."`
+	Digest   string   `json:"digest" doc:"A digest of all records, whatever their order: stores with the same number and the same digest hold the same records."`
 	Problems []string `json:"problems" doc:"What does not hold; a hundred at the most."`
 	More     int      `json:"more,omitempty" doc:"How many problems are not listed."`
 }

@@ -4,78 +4,78 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
-	"math/big"
+	"math/bits"
 	"time"
 
 	"github.com/meterd/meterd/internal/metering"
 )
 
-// AppendRecord appends all that a record says, in one form: two records have the
-// same bytes if and only if they are the same. It is what stores take their
-// checksums over, and what a [Digest] is made of.
-func AppendRecord(b []byte, r *metering.Record) []byte {
-	k := &r.Key
-	b = append(b, r.ID[:]...)
-	b = appendNumbers(b, int64(k.Kind), int64(k.Hour), int64(r.Quantity), int64(len(r.Allocations)))
-	b = appendTime(b, r.Timestamp)
-	b = appendTime(b, r.Received)
-	b = appendTexts(b, string(k.Account), k.Region, string(k.Product), k.Party, k.Dimension, r.Workload)
-	for i := range r.Allocations {
-		a := &r.Allocations[i]
-		b = appendNumbers(b, int64(a.Quantity), int64(len(a.Tags)))
-		for _, tag := range a.Tags {
-			b = appendTexts(b, tag.Key, tag.Value)
-		}
-	}
-	return b
-}
-
-func appendNumbers(b []byte, numbers ...int64) []byte {
-	for _, n := range numbers {
-		b = binary.BigEndian.AppendUint64(b, uint64(n))
-	}
-	return b
-}
-
-func appendTime(b []byte, t time.Time) []byte {
-	return appendNumbers(b, t.Unix(), int64(t.Nanosecond()))
-}
-
-func appendTexts(b []byte, texts ...string) []byte {
-	for _, s := range texts {
-		b = append(binary.BigEndian.AppendUint32(b, uint32(len(s))), s...)
-	}
-	return b
-}
-
-// Digest is a sum over records that does not depend on their order: two stores
-// that hold the same records have the same one, and if they have the same one,
-// nobody has found out how they could hold others. It is the sum of the records'
-// SHA-256, modulo 2^256.
+// Digest is a digest of records, whatever their order: the sum, modulo 2^256, of
+// the SHA-256 of each. Two stores with the same digest and the same number of
+// records hold the same ones, byte for byte, whichever engine they are on.
+//
+// It finds mistakes and damage. Who can choose records can make another set with
+// the same sum; against that it is no help.
+//
+// What is hashed of a record is its fields in the order of AppendRecord: texts and
+// lists led by their length as an unsigned varint, numbers big-endian, times as
+// seconds and nanoseconds.
 type Digest struct {
-	sum     big.Int
+	sum     [4]uint64 // the lowest first
 	scratch []byte
 }
 
 // Add enters a record.
 func (d *Digest) Add(r *metering.Record) {
 	d.scratch = AppendRecord(d.scratch[:0], r)
-	sum := sha256.Sum256(d.scratch)
-	d.sum.Add(&d.sum, new(big.Int).SetBytes(sum[:]))
-	if d.sum.BitLen() > 8*sha256.Size {
-		d.sum.SetBit(&d.sum, 8*sha256.Size, 0)
+	hash := sha256.Sum256(d.scratch)
+	carry := uint64(0)
+	for i := range d.sum {
+		word := binary.BigEndian.Uint64(hash[len(hash)-8*(i+1):])
+		d.sum[i], carry = bits.Add64(d.sum[i], word, carry)
 	}
 }
 
-// String is the digest in hexadecimal.
+// String is the digest in 64 hexadecimal digits.
 func (d *Digest) String() string {
-	var b [sha256.Size]byte
-	return hex.EncodeToString(d.sum.FillBytes(b[:]))
+	var b []byte
+	for i := len(d.sum) - 1; i >= 0; i-- {
+		b = binary.BigEndian.AppendUint64(b, d.sum[i])
+	}
+	return hex.EncodeToString(b)
 }
 
-// Clone is the digest as it is now.
-func (d *Digest) Clone() Digest {
-	var n Digest
-	n.sum.Set(&d.sum)
-	return n
+// AppendRecord appends a record as bytes that no other record has. Stores take their
+// checksums over them, too.
+func AppendRecord(b []byte, r *metering.Record) []byte {
+	text := func(s string) { b = append(binary.AppendUvarint(b, uint64(len(s))), s...) }
+	number := func(n int32) { b = binary.BigEndian.AppendUint32(b, uint32(n)) }
+	instant := func(t time.Time) {
+		b = binary.BigEndian.AppendUint64(b, uint64(t.Unix()))
+		number(int32(t.Nanosecond()))
+	}
+	text("meterd record 1") // another form is another digest
+	k := &r.Key
+	b = append(append(b, r.ID[:]...), byte(k.Kind))
+	text(string(k.Account))
+	text(k.Region)
+	text(string(k.Product))
+	text(k.Party)
+	text(k.Dimension)
+	number(int32(k.Hour))
+	instant(r.Timestamp)
+	instant(r.Received)
+	text(r.Workload)
+	number(r.Quantity)
+	b = binary.AppendUvarint(b, uint64(len(r.Allocations)))
+	for i := range r.Allocations {
+		a := &r.Allocations[i]
+		number(a.Quantity)
+		b = binary.AppendUvarint(b, uint64(len(a.Tags)))
+		for _, tag := range a.Tags {
+			text(tag.Key)
+			text(tag.Value)
+		}
+	}
+	return b
 }

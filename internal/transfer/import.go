@@ -190,7 +190,7 @@ func imported(ctx context.Context, to store.Carrier, file string) (parts int, er
 
 // clone is the tally as it is now.
 func (t *tally) clone() *tally {
-	n := &tally{sum: sha256.New(), bytes: t.bytes, parts: t.parts, counts: t.counts, records: t.records.Clone()}
+	n := &tally{sum: sha256.New(), bytes: t.bytes, parts: t.parts, counts: t.counts, records: t.records}
 	state, err := t.sum.(encoding.BinaryMarshaler).MarshalBinary()
 	if err == nil {
 		err = n.sum.(encoding.BinaryUnmarshaler).UnmarshalBinary(state)
