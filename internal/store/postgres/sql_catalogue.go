@@ -2,11 +2,12 @@ package postgres
 
 // The catalogue. Whoever changes it raises its revision from the one that he has
 // seen: of two that have seen the same, one waits for the other and then finds
-// that it is no longer so.
+// that it is no longer so. Nobody does while it is imported: then the highest
+// revision is not there yet.
 
 const findRevision = `SELECT revision, importing FROM catalogue WHERE one = 1`
 
-const raiseRevision = `UPDATE catalogue SET revision = $2 WHERE one = 1 AND revision = $1`
+const raiseRevision = `UPDATE catalogue SET revision = $2 WHERE one = 1 AND revision = $1 AND importing = ''`
 
 const findEntries = `SELECT kind, body FROM entry`
 
