@@ -45,11 +45,12 @@ test: ## Run every test; say what this machine had to leave out
 	@cd internal/store/postgres/pgtest && $(GO) test -count=1 -run='^TestLeftOut$$' | sed -n '/^left out/p'
 	@[ -n "$${METERD_SIGV4_VECTORS:-}" ] || echo "left out: AWS's public signing vectors (METERD_SIGV4_VECTORS does not name their folder)"
 	@for tool in curl jq openssl; do command -v $$tool >/dev/null || echo "left out: docs/operations.md, run as it is written ($$tool is not installed)"; done
+	@command -v haproxy >/dev/null || echo "left out: docs/operations.md, three nodes behind a load balancer (haproxy is not installed)"
 	@command -v aws >/dev/null || echo "left out: the AWS CLI's call of docs/operations.md (aws is not installed)"
 
 race: ## Run the tests again, shorter, under the race detector
 	$(GO) test -race -short $(TESTFLAGS) ./...
-	@echo "left out here, and run by make test: most scripts of the commands, docs/operations.md, the canaries, an archive of a hundred thousand files"
+	@echo "left out here, and run by make test: PostgreSQL 15 (18 is run), most scripts of the commands, docs/operations.md, the canaries, an archive of a hundred thousand files"
 
 bench: ## Benchmark into bench.txt; COUNT=10, BENCHTIME=1s
 	$(GO) test -run='^$$' -bench=. -benchmem -count=$(COUNT) -benchtime=$(BENCHTIME) ./... | tee bench.txt

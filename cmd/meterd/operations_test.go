@@ -77,7 +77,7 @@ func TestOperationsPagePostgres(t *testing.T) {
 		_, page, _ = strings.Cut(page, pastOneMachine)
 		return "```sh\n" + before + nodes + "```\n" + page
 	}, "", swaps...)
-	if ids := regexp.MustCompile(`"MeteringRecordId":"([^"]+)"`).FindAllStringSubmatch(out, -1); (len(ids) != 3 || ids[0][1] != ids[1][1] || ids[1][1] != ids[2][1]) {
+	if ids := regexp.MustCompile(`"MeteringRecordId":"([^"]+)"`).FindAllStringSubmatch(out, -1); len(ids) != 3 || ids[0][1] != ids[1][1] || ids[1][1] != ids[2][1] {
 		t.Errorf("three nodes answered %v, want one id three times:\n%s", ids, out)
 	}
 }
