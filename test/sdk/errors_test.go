@@ -41,7 +41,7 @@ var good = map[string]struct{ as, input string }{
 		`"LicenseArn":"arn:aws:license-manager::294406891311:license:l-0a01","Dimension":"scans","Quantity":5}]}`},
 	"MeterUsage":      {"i-1", `{"ProductCode":"appliance","Timestamp":"2026-09-15T10:30:00Z","UsageDimension":"requests","UsageQuantity":3}`},
 	"RegisterUsage":   {"task-1", `{"ProductCode":"sidecar","PublicKeyVersion":1}`},
-	"ResolveCustomer": {"seller", `{"RegistrationToken":"token-a-scanner"}`},
+	"ResolveCustomer": {"seller", `{"RegistrationToken":"registration-token-of-a-for-scanner"}`},
 	"GetEntitlements": {"seller", `{"ProductCode":"suite"}`},
 }
 

@@ -156,14 +156,14 @@ type credential struct{ id, secret string }
 
 // callers are the catalogue's credentials by the names that the vectors use.
 var callers = map[string]credential{
-	"seller":       {"AKIATESTSELLER000001", "example-secret-1"},
-	"other-seller": {"AKIATESTSELLER000002", "example-secret-2"},
-	"user-a":       {"AKIATESTBUYERA000001", "example-secret-3"},
-	"i-1":          {"AKIATESTINSTANCE0001", "example-secret-4"},
-	"i-2":          {"AKIATESTINSTANCE0002", "example-secret-5"},
-	"task-1":       {"AKIATESTTASK00000001", "example-secret-6"},
-	"pod-1":        {"AKIATESTPOD000000001", "example-secret-7"},
-	"rt-1":         {"AKIATESTRUNTIME00001", "example-secret-8"},
+	"seller":       {"AKIATESTSELLER000001", "example-secret-000001"},
+	"other-seller": {"AKIATESTSELLER000002", "example-secret-000002"},
+	"user-a":       {"AKIATESTBUYERA000001", "example-secret-000003"},
+	"i-1":          {"AKIATESTINSTANCE0001", "example-secret-000004"},
+	"i-2":          {"AKIATESTINSTANCE0002", "example-secret-000005"},
+	"task-1":       {"AKIATESTTASK00000001", "example-secret-000006"},
+	"pod-1":        {"AKIATESTPOD000000001", "example-secret-000007"},
+	"rt-1":         {"AKIATESTRUNTIME00001", "example-secret-000008"},
 }
 
 // callAs is a call to the server by one of the callers, in us-east-1.
