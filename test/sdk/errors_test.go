@@ -77,6 +77,9 @@ func runCatalogue(t *testing.T, s *server, c client) {
 	}
 }
 
+// TestRetry and TestUnprocessed count the faults of one process: nodes have each
+// their own.
+
 // TestRetry wants each SDK, left to itself, to get through two faults of the
 // kinds that it retries: in either protocol, and where a token must stay the
 // same from attempt to attempt.
@@ -104,8 +107,8 @@ func TestRetry(t *testing.T) {
 
 // TestNoRetry wants a fault that no retry can mend to be reported at once.
 func TestNoRetry(t *testing.T) {
-	everySDK(t, func(t *testing.T, _ string, c client) {
-		s := start(t)
+	everySDKEverywhere(t, func(t *testing.T, p place, _ string, c client) {
+		s := p.start(t)
 		s.fault(t, "BatchMeterUsage", "InvalidLicenseException", 1)
 		answers, err := c.send(t.Context(), s.goodCall(t, "BatchMeterUsage"))
 		if err != nil {
