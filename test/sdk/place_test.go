@@ -14,21 +14,11 @@ type place struct {
 	tables  string // the URL of the schema that each start copies
 }
 
-// sdks are the three SDKs where one process holds everything, and where calls go
-// from node to node. A node alone differs from those in what no client sees.
-func (p place) sdks() []string {
-	if p.nodes == 1 {
-		return []string{"go"}
-	}
-	return []string{"go", "js", "boto3"}
-}
-
-// clients are the SDKs and, where it finds what no SDK does, the slow CLI.
+// clients are those that run the vectors: all of them where one process holds
+// everything, the SDKs where calls go from node to node. A node alone differs from
+// those in what no client sees; and the CLI is slow.
 func (p place) clients() []string {
-	if p.nodes == 0 {
-		return append(p.sdks(), "cli")
-	}
-	return p.sdks()
+	return [][]string{{"go", "js", "boto3", "cli"}, {"go"}, {"go", "js", "boto3"}}[p.nodes]
 }
 
 // start runs a server with our catalogue, its clock stopped at T, until the test
@@ -56,20 +46,24 @@ func (p place) serve(t *testing.T, catalog []byte, flags []string) *server {
 // everyPlace runs a test on "meterd dev", on one node over PostgreSQL, and on two
 // over one database.
 func everyPlace(t *testing.T, test func(t *testing.T, p place)) {
-	t.Run("dev", func(t *testing.T) { test(t, place{}) })
+	oneOrTwo(t, test)
 	t.Run("node", func(t *testing.T) {
 		pgtest.Each(t, func(t *testing.T, c *pgtest.Cluster) { test(t, newPlace(t, 1, c)) })
 	})
+}
+
+// oneOrTwo runs a test on "meterd dev" and on two nodes, which between them have
+// all that one node has: it is for what is not worth the time of every place.
+func oneOrTwo(t *testing.T, test func(t *testing.T, p place)) {
+	t.Run("dev", func(t *testing.T) { test(t, place{}) })
 	t.Run("two nodes", func(t *testing.T) {
 		test(t, newPlace(t, 2, pgtest.Shared(t, pgtest.Versions[0])))
 	})
 }
 
-// everySDKEverywhere runs a test in every place under each of its SDKs.
-func everySDKEverywhere(t *testing.T, test func(t *testing.T, p place, name string, c client)) {
-	everyPlace(t, func(t *testing.T, p place) {
-		for _, name := range p.sdks() {
-			t.Run(name, func(t *testing.T) { test(t, p, name, open(t, name)) })
-		}
+// everySDKOnOneOrTwo is oneOrTwo under each of the three SDKs.
+func everySDKOnOneOrTwo(t *testing.T, test func(t *testing.T, p place, name string, c client)) {
+	oneOrTwo(t, func(t *testing.T, p place) {
+		everySDK(t, func(t *testing.T, name string, c client) { test(t, p, name, c) })
 	})
 }
