@@ -49,6 +49,9 @@ var plan = map[string][]string{
 	"internal/store/postgres":        rooms("envelope metering store"),
 	"internal/store/postgres/pgtest": {}, // servers for tests: it knows PostgreSQL, not what we keep in it
 
+	// From one store to another, by way of a file.
+	"internal/transfer": rooms("envelope metering store"),
+
 	// The doors. They do not know one another, except that the console is the
 	// operator's API with another face.
 	"internal/caller":   rooms("sigv4 policy metering store"),
@@ -57,11 +60,12 @@ var plan = map[string][]string{
 	"internal/admin":    rooms("clock policy metering report audit notify store"),
 	"internal/console":  rooms("admin metering"),
 
-	"meteringtest": rooms("awsapi admin metering store/embedded"),
-	"cmd/meterd":   {anything},
-	"test/sdk":     {anything},
-	"test/browser": {anything},
-	"test/load":    {anything},
+	"meteringtest":  rooms("awsapi admin metering store/embedded"),
+	"cmd/meterd":    {anything},
+	"test/sdk":      {anything},
+	"test/browser":  {anything},
+	"test/load":     {anything},
+	"test/sqlcheck": {anything},
 }
 
 // testDoors are what a package's tests may import beyond what mayImport gives the

@@ -1,14 +1,12 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -17,32 +15,37 @@ import (
 
 	"github.com/meterd/meterd/internal/admin"
 	"github.com/meterd/meterd/internal/clock"
-	"github.com/meterd/meterd/internal/envelope"
-	"github.com/meterd/meterd/internal/store/embedded"
+	"github.com/meterd/meterd/internal/store"
 )
 
 func newCheck() *cobra.Command {
-	var data, keyFile, output string
+	var p location
+	var output string
 	cmd := &cobra.Command{
 		Use: "check", Short: "Prove that the books balance: go through every record", Args: exactly(),
 		Long: `Go through every record and prove that the books balance: one record for each
 key, no id twice, allocations that add up to the quantity, nothing metered that
-the catalogue does not know. It asks a running server or, with --data, opens the
-directory of one that does not run. It exits with 0 if they balance, and with 1
-if not.`,
+the catalogue does not know. It asks a running server or, with --data or --store,
+opens a directory that no server uses, or a database. It exits with 0 if they
+balance, and with 1 if not. The digest is a sum over all records that does not
+depend on their order: two stores with the same one hold the same records.`,
 		Example: `  meterd check
-  meterd check --data /var/lib/meterd --key-file keys`,
+  meterd check --data /var/lib/meterd --key-file keys
+  meterd check --store postgres://meterd@db.example.com/meterd --key-file keys`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			form, err := formOf(cmd.OutOrStdout(), output, false)
-			if err == nil && keyFile != "" && data == "" {
-				err = errors.New("--key-file is for --data: a running server has its keys")
+			if err == nil && p.keyFile != "" && !p.given() {
+				err = errors.New("--key-file is for --data and --store: a running server has its keys")
+			}
+			if err == nil && p.given() {
+				err = p.check()
 			}
 			if err != nil {
 				return &usageError{err, cmd.CommandPath()}
 			}
 			var audit *admin.Audit
-			if data != "" {
-				audit, err = checkDirectory(cmd.Context(), cmd.ErrOrStderr(), data, keyFile)
+			if p.given() {
+				audit, err = checkLocation(cmd.Context(), cmd.ErrOrStderr(), &p)
 			} else {
 				audit, err = checkServer(cmd)
 			}
@@ -56,8 +59,7 @@ if not.`,
 		},
 	}
 	urlFlag(cmd)
-	cmd.Flags().StringVar(&data, "data", "", "check this data directory, which no server may be using")
-	cmd.Flags().StringVar(&keyFile, "key-file", "", "file with the keys that the directory's secrets are sealed with, if they are")
+	p.flags(cmd)
 	outputFlag(cmd, &output)
 	return cmd
 }
@@ -74,17 +76,18 @@ func checkServer(cmd *cobra.Command) (*admin.Audit, error) {
 	return last.Audit, nil
 }
 
-// checkDirectory opens a data directory that is there, and checks it.
-func checkDirectory(ctx context.Context, stderr io.Writer, dir, keyFile string) (audit *admin.Audit, err error) {
-	// Opening would make one in place of a name that was mistyped.
-	if entries, err := os.ReadDir(dir); err != nil || len(entries) == 0 {
-		return nil, fmt.Errorf("--data: there is no data of meterd's in %s: %w", dir, cmp.Or(err, os.ErrNotExist))
-	}
-	db, err := openStore(dir, keyFile)
+// checkLocation opens a store that is there, and checks it.
+func checkLocation(ctx context.Context, stderr io.Writer, p *location) (audit *admin.Audit, err error) {
+	db, err := p.openFilled(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
+	return checkStore(ctx, stderr, db)
+}
+
+// checkStore checks an open store.
+func checkStore(ctx context.Context, stderr io.Writer, db store.Store) (*admin.Audit, error) {
 	shown := newProgress(stderr, "records", unknown)
 	defer shown.done()
 	var seen int64
@@ -95,31 +98,12 @@ func checkDirectory(ctx context.Context, stderr io.Writer, dir, keyFile string) 
 	})
 }
 
-// openStore opens a store that no server is using. keyFile may be empty.
-func openStore(dir, keyFile string) (*embedded.Store, error) {
-	o := embedded.Options{Dir: dir}
-	if keyFile != "" {
-		var err error
-		if o.Keys, err = readKeys(keyFile); err != nil {
-			return nil, fmt.Errorf("--key-file: %w", err)
-		}
-	}
-	db, err := embedded.Open(o)
-	switch {
-	case errors.Is(err, envelope.ErrKey) && keyFile == "":
-		return nil, fmt.Errorf("its secrets are sealed: give the file with their keys with --key-file (%w)", err)
-	case errors.Is(err, envelope.ErrKey):
-		return nil, fmt.Errorf("--key-file: %s does not have the key that its secrets are sealed with: give the file of the server that they are from (%w)", keyFile, err)
-	}
-	return db, err
-}
-
 func printAudit(cmd *cobra.Command, form string, a *admin.Audit) error {
 	if form != "table" {
 		return printOne(cmd, form, view[admin.Audit]{
-			columns: []string{"records", "problems"},
+			columns: []string{"records", "digest", "problems"},
 			row: func(a *admin.Audit) []string {
-				return []string{strconv.FormatInt(a.Records, 10), strings.Join(a.Problems, "; ")}
+				return []string{strconv.FormatInt(a.Records, 10), a.Digest, strings.Join(a.Problems, "; ")}
 			},
 		}, a)
 	}
@@ -134,7 +118,7 @@ func printAudit(cmd *cobra.Command, form string, a *admin.Audit) error {
 	if !a.Balanced() {
 		says = "the books do not balance."
 	}
-	_, err := fmt.Fprintf(out, "%d records looked at: %s\n", a.Records, says)
+	_, err := fmt.Fprintf(out, "%d records looked at: %s\ndigest of all records: %s\n", a.Records, says, a.Digest)
 	return err
 }
 

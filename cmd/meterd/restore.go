@@ -99,7 +99,7 @@ func (r *restore) restore(ctx context.Context, in io.Reader, stderr io.Writer, l
 			err = errors.Join(err, undo())
 		}
 	}()
-	if audit, err = checkDirectory(ctx, io.Discard, r.data, r.keyFile); err != nil {
+	if audit, err = checkLocation(ctx, io.Discard, r.location()); err != nil {
 		return about, nil, "", err
 	}
 	if err = unbalanced(audit); err != nil {
@@ -109,9 +109,12 @@ func (r *restore) restore(ctx context.Context, in io.Reader, stderr io.Writer, l
 	return about, audit, counts, err
 }
 
+// location is where the store is restored to.
+func (r *restore) location() *location { return &location{data: r.data, keyFile: r.keyFile} }
+
 // counts is what the catalogue holds.
 func (r *restore) counts() (text string, err error) {
-	db, err := openStore(r.data, r.keyFile)
+	db, err := r.location().open(context.Background())
 	if err != nil {
 		return "", err
 	}

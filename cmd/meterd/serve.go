@@ -65,7 +65,7 @@ func (r *reading) refuse() {
 			if r.value(v.instead).texts != nil {
 				continue
 			}
-			instead = "; or --" + settingNamed(v.instead).flag() + ", " + settingNamed(v.instead).doc
+			instead = ", or --" + settingNamed(v.instead).flag() + " in its place"
 		}
 		if !v.required || v.texts != nil {
 			continue

@@ -11,6 +11,7 @@ import (
 // Audit is what a check of the books has found.
 type Audit struct {
 	Records  int64    `json:"records" doc:"How many records were looked at."`
+	Digest   string   `json:"digest" doc:"A digest of all records, whatever their order: stores with the same number and the same digest hold the same records."`
 	Problems []string `json:"problems" doc:"What does not hold; a hundred at the most."`
 	More     int      `json:"more,omitempty" doc:"How many problems are not listed."`
 }
@@ -23,7 +24,8 @@ const maxFindings = 100
 
 // Check goes through every record and proves that the books balance: one record
 // for each key, no id twice, allocations that add up, and nothing metered that
-// the catalogue does not know. progress, if not nil, hears how many it has seen.
+// the catalogue does not know. Its digest says whether another store holds the same
+// records. progress, if not nil, hears how many it has seen.
 // It remembers the id of each record, some forty bytes, and all else for an hour
 // of usage at a time.
 func (s *Service) Check(ctx context.Context, progress func(records int64)) (*Audit, error) {
@@ -36,6 +38,7 @@ func (s *Service) Check(ctx context.Context, progress func(records int64)) (*Aud
 		}
 	}
 	var books metering.Books
+	var digest store.Digest
 	known := s.Store.Catalog()
 	unknown := make(map[string]bool)
 	strange := func(r *metering.Record, what, name string) {
@@ -51,6 +54,7 @@ func (s *Service) Check(ctx context.Context, progress func(records int64)) (*Aud
 		}
 		for i := range page.Items {
 			r := &page.Items[i]
+			digest.Add(r)
 			books.Close(r.Key.Hour) // hours ascend
 			if err := books.Add(r); err != nil {
 				say(err.Error())
@@ -68,6 +72,7 @@ func (s *Service) Check(ctx context.Context, progress func(records int64)) (*Aud
 			progress(a.Records)
 		}
 		if q.Cursor = page.Next; q.Cursor == "" {
+			a.Digest = digest.String()
 			return a, nil
 		}
 	}

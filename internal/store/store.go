@@ -101,6 +101,8 @@ type Store interface {
 	// History lists an entry's revisions, oldest first. It outlasts a removal.
 	History(ctx context.Context, ref Ref) ([]Revision, error)
 
+	Carrier
+
 	// Err is why the store acknowledges nothing; nil while it does. If it wraps
 	// [ErrUnavailable] that may pass. Otherwise only opening the store again can
 	// mend it.

@@ -24,6 +24,7 @@ import (
 //	c kind name                                          a catalogue entry as it is
 //	h kind name revision                                 a catalogue entry as it was
 //	n                                                    the catalogue's revision
+//	i                                                    where an import stands that has not come to its end
 //	x part                                               a large change of the catalogue, on its way
 //	y                                                    says that x is whole and holds
 //	z                                                    says that secrets are being sealed
@@ -46,6 +47,7 @@ const (
 	familyEntry        = 'c'
 	familyHistory      = 'h'
 	familyRevision     = 'n'
+	familyImport       = 'i'
 	familyPart         = 'x'
 	familyWhole        = 'y'
 	familyScrub        = 'z'

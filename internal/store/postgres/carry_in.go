@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/jackc/pgx/v5"
 
@@ -103,6 +102,9 @@ func (s *Store) sort(part []store.Item) (*sheet, []keptRevision, error) {
 	sh := newSheet(nil)
 	var revisions []store.CarriedRevision
 	for i := range part {
+		if err := part[i].Check(); err != nil {
+			return nil, nil, err
+		}
 		switch item := &part[i]; {
 		case item.Record != nil:
 			if err := sh.bringRecord(item.Record); err != nil {
@@ -137,8 +139,6 @@ func (s *Store) sort(part []store.Item) (*sheet, []keptRevision, error) {
 			sh.refusals = append(sh.refusals, kept)
 		case item.Revision != nil:
 			revisions = append(revisions, *item.Revision)
-		default:
-			return nil, nil, fmt.Errorf("postgres: item %d of a part is nothing", i)
 		}
 	}
 	kept, err := s.keepRevisions(revisions)
@@ -146,9 +146,6 @@ func (s *Store) sort(part []store.Item) (*sheet, []keptRevision, error) {
 }
 
 func (sh *sheet) bringRecord(r *metering.Record) error {
-	if err := store.CheckText(string(r.Key.Account), string(r.Key.Product), r.Key.Party, r.Key.Dimension, r.Key.Region, r.Workload); err != nil {
-		return err
-	}
 	kept, err := keepRecord(r)
 	if err != nil {
 		return err

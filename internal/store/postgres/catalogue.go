@@ -29,8 +29,16 @@ func (s *Store) refresh() error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), lookTime)
 	defer cancel()
-	return s.catchUp(ctx)
+	if err := s.catchUp(ctx); !errors.Is(err, errHalfCarried) {
+		return err
+	}
+	return nil
 }
+
+// errHalfCarried says that the catalogue is being imported. It comes entry by
+// entry and not revision by revision: what is not there yet would be taken for
+// seen.
+var errHalfCarried = fmt.Errorf("%w: an import is under way", store.ErrUnavailable)
 
 // errRestored says that a database is older than what the node has seen of it.
 var errRestored = errors.New("postgres: this is another database, or one that was restored; start meterd again")
@@ -47,7 +55,10 @@ func (s *Store) catchUp(ctx context.Context) error {
 	if revision < known {
 		return fmt.Errorf("%w: the catalogue's revision is %d and was %d before", errRestored, revision, known)
 	}
-	if revision == known {
+	switch {
+	case importing != "":
+		return errHalfCarried
+	case revision == known:
 		return nil
 	}
 	// There is something new, and it may be much.

@@ -81,6 +81,7 @@ func Run(t *testing.T, open func(t *testing.T) Subject) {
 		{"23_lookups", lookups},
 		{"24_large_change", largeChange},
 		{"25_every_record", everyRecord},
+		{"26_carried", carried},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			k := &court{T: t, subject: open(t), another: func() Subject { return open(t) }}
