@@ -1,48 +1,48 @@
 package main
 
 import (
-	"cmp"
-	"context"
 	"errors"
 	"fmt"
-	"io"
-	"log/slog"
 	"net/http"
-	"os"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/meterd/meterd/internal/admin"
-	"github.com/meterd/meterd/internal/clock"
-	"github.com/meterd/meterd/internal/envelope"
-	"github.com/meterd/meterd/internal/store/embedded"
 )
 
 func newCheck() *cobra.Command {
-	var data, keyFile, output string
+	var at location
+	var output string
 	cmd := &cobra.Command{
 		Use: "check", Short: "Prove that the books balance: go through every record", Args: exactly(),
 		Long: `Go through every record and prove that the books balance: one record for each
 key, no id twice, allocations that add up to the quantity, nothing metered that
-the catalogue does not know. It asks a running server or, with --data, opens the
-directory of one that does not run. It exits with 0 if they balance, and with 1
-if not.`,
+the catalogue does not know. It asks a running server or, with --data or --store,
+opens the store of one that does not run. It exits with 0 if they balance, and with
+1 if not.
+
+The digest is of all records, whatever their order: two stores with the same number
+of records and the same digest hold the same ones.`,
 		Example: `  meterd check
   meterd check --data /var/lib/meterd --key-file keys`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			form, err := formOf(cmd.OutOrStdout(), output, false)
-			if err == nil && keyFile != "" && data == "" {
-				err = errors.New("--key-file is for --data: a running server has its keys")
+			itself := at.data != "" || at.given != ""
+			switch {
+			case err != nil:
+			case itself:
+				err = at.find()
+			case at.keyFile != "":
+				err = errors.New("--key-file is for --data and --store: a running server has its keys")
 			}
 			if err != nil {
 				return &usageError{err, cmd.CommandPath()}
 			}
 			var audit *admin.Audit
-			if data != "" {
-				audit, err = checkDirectory(cmd.Context(), cmd.ErrOrStderr(), data, keyFile)
+			if itself {
+				audit, err = at.check(cmd.Context(), cmd.ErrOrStderr())
 			} else {
 				audit, err = checkServer(cmd)
 			}
@@ -56,8 +56,7 @@ if not.`,
 		},
 	}
 	urlFlag(cmd)
-	cmd.Flags().StringVar(&data, "data", "", "check this data directory, which no server may be using")
-	cmd.Flags().StringVar(&keyFile, "key-file", "", "file with the keys that the directory's secrets are sealed with, if they are")
+	at.flags(cmd, "check")
 	outputFlag(cmd, &output)
 	return cmd
 }
@@ -72,46 +71,6 @@ func checkServer(cmd *cobra.Command) (*admin.Audit, error) {
 		return nil, err
 	}
 	return last.Audit, nil
-}
-
-// checkDirectory opens a data directory that is there, and checks it.
-func checkDirectory(ctx context.Context, stderr io.Writer, dir, keyFile string) (audit *admin.Audit, err error) {
-	// Opening would make one in place of a name that was mistyped.
-	if entries, err := os.ReadDir(dir); err != nil || len(entries) == 0 {
-		return nil, fmt.Errorf("--data: there is no data of meterd's in %s: %w", dir, cmp.Or(err, os.ErrNotExist))
-	}
-	db, err := openStore(dir, keyFile)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	shown := newProgress(stderr, "records", unknown)
-	defer shown.done()
-	var seen int64
-	s := &admin.Service{Store: db, Clock: clock.New(time.Now), Log: slog.New(slog.DiscardHandler)}
-	return s.Check(ctx, func(records int64) {
-		shown.add(int(records - seen))
-		seen = records
-	})
-}
-
-// openStore opens a store that no server is using. keyFile may be empty.
-func openStore(dir, keyFile string) (*embedded.Store, error) {
-	o := embedded.Options{Dir: dir}
-	if keyFile != "" {
-		var err error
-		if o.Keys, err = readKeys(keyFile); err != nil {
-			return nil, fmt.Errorf("--key-file: %w", err)
-		}
-	}
-	db, err := embedded.Open(o)
-	switch {
-	case errors.Is(err, envelope.ErrKey) && keyFile == "":
-		return nil, fmt.Errorf("its secrets are sealed: give the file with their keys with --key-file (%w)", err)
-	case errors.Is(err, envelope.ErrKey):
-		return nil, fmt.Errorf("--key-file: %s does not have the key that its secrets are sealed with: give the file of the server that they are from (%w)", keyFile, err)
-	}
-	return db, err
 }
 
 func printAudit(cmd *cobra.Command, form string, a *admin.Audit) error {

@@ -129,6 +129,9 @@ func (d *dev) run(ctx context.Context, stdout, stderr io.Writer, command string)
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
+	if err := refuseUnfinished(ctx, db, &location{data: d.data}); err != nil {
+		return err
+	}
 
 	s := newServer(db, logger, adminToken(), set.limits)
 	s.data, s.drainTimeout = d.data, devDrainTimeout

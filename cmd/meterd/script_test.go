@@ -30,7 +30,8 @@ func TestMain(m *testing.M) {
 //	call [KEY] OP FILE     sign and send an operation; print status and answer
 //	admin METHOD PATH [BODY]  call the admin API; print status and answer
 //
-// and those of production_script_test.go and noun_script_test.go.
+// and those of production_script_test.go, noun_script_test.go and
+// carry_script_test.go.
 //
 // A short run, as under the race detector, takes the scripts in which the server
 // has the most to do; the others are the client's.
@@ -67,6 +68,9 @@ func TestScripts(t *testing.T) {
 
 			"exits": scriptExits,
 			"take":  scriptTake,
+
+			"cut":   scriptCut,
+			"spoil": scriptSpoil,
 		},
 	})
 }
