@@ -23,7 +23,8 @@ func TestQuorum(t *testing.T) {
 
 func TestTimes(t *testing.T) {
 	for _, at := range []time.Time{
-		{}, time.Unix(0, 0), time.Unix(0, 1), time.Unix(0, -1), time.Date(1678, 1, 1, 0, 0, 0, 0, time.UTC),
+		{},
+		time.Unix(0, 0), time.Unix(0, 1), time.Unix(0, -1), time.Date(1678, 1, 1, 0, 0, 0, 0, time.UTC),
 		time.Date(2261, 12, 31, 23, 59, 59, 999999999, time.UTC), time.Date(1969, 12, 31, 23, 59, 59, 999, time.UTC),
 	} {
 		if err := store.CheckTime(at); err != nil {
