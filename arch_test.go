@@ -48,9 +48,7 @@ var plan = map[string][]string{
 	"internal/store/embedded":        rooms("envelope metering store"),
 	"internal/store/postgres":        rooms("envelope metering store"),
 	"internal/store/postgres/pgtest": {}, // servers for tests: it knows PostgreSQL, not what we keep in it
-
-	// From one store to another, by way of a file.
-	"internal/transfer": rooms("envelope metering store"),
+	"internal/transfer":              rooms("envelope metering store"),
 
 	// The doors. They do not know one another, except that the console is the
 	// operator's API with another face.

@@ -1,51 +1,48 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"io"
-	"log/slog"
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/meterd/meterd/internal/admin"
-	"github.com/meterd/meterd/internal/clock"
-	"github.com/meterd/meterd/internal/store"
 )
 
 func newCheck() *cobra.Command {
-	var p location
+	var at location
 	var output string
 	cmd := &cobra.Command{
 		Use: "check", Short: "Prove that the books balance: go through every record", Args: exactly(),
 		Long: `Go through every record and prove that the books balance: one record for each
 key, no id twice, allocations that add up to the quantity, nothing metered that
 the catalogue does not know. It asks a running server or, with --data or --store,
-opens a directory that no server uses, or a database. It exits with 0 if they
-balance, and with 1 if not. The digest is a sum over all records that does not
-depend on their order: two stores with the same one hold the same records.`,
+opens the store of one that does not run. It exits with 0 if they balance, and with
+1 if not.
+
+The digest is of all records, whatever their order: two stores with the same number
+of records and the same digest hold the same ones.`,
 		Example: `  meterd check
-  meterd check --data /var/lib/meterd --key-file keys
-  meterd check --store postgres://meterd@db.example.com/meterd --key-file keys`,
+  meterd check --data /var/lib/meterd --key-file keys`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			form, err := formOf(cmd.OutOrStdout(), output, false)
-			if err == nil && p.keyFile != "" && !p.given() {
+			itself := at.data != "" || at.given != ""
+			switch {
+			case err != nil:
+			case itself:
+				err = at.find()
+			case at.keyFile != "":
 				err = errors.New("--key-file is for --data and --store: a running server has its keys")
-			}
-			if err == nil && p.given() {
-				err = p.check()
 			}
 			if err != nil {
 				return &usageError{err, cmd.CommandPath()}
 			}
 			var audit *admin.Audit
-			if p.given() {
-				audit, err = checkLocation(cmd.Context(), cmd.ErrOrStderr(), &p)
+			if itself {
+				audit, err = at.check(cmd.Context(), cmd.ErrOrStderr())
 			} else {
 				audit, err = checkServer(cmd)
 			}
@@ -59,7 +56,7 @@ depend on their order: two stores with the same one hold the same records.`,
 		},
 	}
 	urlFlag(cmd)
-	p.flags(cmd)
+	at.flags(cmd, "check")
 	outputFlag(cmd, &output)
 	return cmd
 }
@@ -74,28 +71,6 @@ func checkServer(cmd *cobra.Command) (*admin.Audit, error) {
 		return nil, err
 	}
 	return last.Audit, nil
-}
-
-// checkLocation opens a store that is there, and checks it.
-func checkLocation(ctx context.Context, stderr io.Writer, p *location) (audit *admin.Audit, err error) {
-	db, err := p.openFilled(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	return checkStore(ctx, stderr, db)
-}
-
-// checkStore checks an open store.
-func checkStore(ctx context.Context, stderr io.Writer, db store.Store) (*admin.Audit, error) {
-	shown := newProgress(stderr, "records", unknown)
-	defer shown.done()
-	var seen int64
-	s := &admin.Service{Store: db, Clock: clock.New(time.Now), Log: slog.New(slog.DiscardHandler)}
-	return s.Check(ctx, func(records int64) {
-		shown.add(int(records - seen))
-		seen = records
-	})
 }
 
 func printAudit(cmd *cobra.Command, form string, a *admin.Audit) error {

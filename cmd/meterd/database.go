@@ -53,19 +53,8 @@ func checkConnections(text string) error {
 	return nil
 }
 
-// open opens the store that serve is configured with, if it is whole.
+// open opens the store that serve is configured with.
 func (c *config) open(ctx context.Context, keys *envelope.Keys, log *slog.Logger) (store.Store, error) {
-	db, err := c.openAny(ctx, keys, log)
-	if err != nil {
-		return nil, err
-	}
-	if err := refuseHalf(ctx, db); err != nil {
-		return nil, errors.Join(err, db.Close())
-	}
-	return db, nil
-}
-
-func (c *config) openAny(ctx context.Context, keys *envelope.Keys, log *slog.Logger) (store.Store, error) {
 	if c.store == "" {
 		db, err := embedded.Open(embedded.Options{Dir: c.data, Logger: log, Keys: keys, Accept: refuseDemo})
 		if err != nil {

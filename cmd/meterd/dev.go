@@ -129,7 +129,7 @@ func (d *dev) run(ctx context.Context, stdout, stderr io.Writer, command string)
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	if err := refuseHalf(ctx, db); err != nil {
+	if err := refuseUnfinished(ctx, db, &location{data: d.data}); err != nil {
 		return err
 	}
 

@@ -6,46 +6,47 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/meterd/meterd/internal/envelope"
+	"github.com/meterd/meterd/internal/id"
 	"github.com/meterd/meterd/internal/store"
 	"github.com/meterd/meterd/internal/transfer"
 )
 
-// exporting is what `meterd export` was asked for.
-type exporting struct {
+// export is `meterd export`.
+type export struct {
 	location
-	resume  bool
-	noCheck bool
+	resume, noCheck bool
 }
 
 func newExport() *cobra.Command {
-	var e exporting
+	var e export
 	cmd := &cobra.Command{
-		Use: "export FILE|-", Short: "Write a whole installation into a file, for another store to import", Args: exactly("FILE"),
-		Long: `Write a whole installation into a file that 'meterd import' puts into another
-store: the catalogue with its history, records, refusals, events, registrations,
-ClientTokens and keys. No server may be using the store. The file is readable, a
-line of JSON for each thing; secrets in it are sealed under the key file, if one is
-given, and plain if not. It has its name when it is whole; one that was cut short
-lies beside it as FILE.part, and --resume goes on with it. In the end the books are
-checked, and the digest of the records is shown.`,
+		Use: "export FILE|-", Short: "Write a whole store into a file that any store can import", Args: exactly("FILE"),
+		Long: `Write everything that a store holds into a file: the catalogue with its history,
+records, refusals, events, registrations, admissions, redemptions, ClientTokens and
+keys. 'meterd import' takes it into a new store, of whichever kind. No server may
+use the store meanwhile.
+
+It is written into FILE.part, which becomes FILE when all of it is there and the
+store's books were found to balance. If that is interrupted, --resume goes on. The
+file has a JSON object a line, with checksums; secrets are in it as they are in the
+store: sealed with --key-file, and in plain without.`,
 		Example: `  meterd export meterd.jsonl --data /var/lib/meterd --key-file keys
-  meterd export meterd.jsonl --store postgres://meterd@db.example.com/meterd --key-file keys --resume`,
+  meterd export meterd.jsonl --data /var/lib/meterd --key-file keys --resume
+  meterd export - --store postgres://meterd@db.example.com/meterd | zstd > meterd.jsonl.zst`,
 		ValidArgsFunction: fileArgument(),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			err := e.check()
-			switch {
+			err := e.find()
+			switch name := args[0]; {
 			case err != nil:
-			case args[0] == standard && e.resume:
-				err = errors.New("--resume goes on with a file; standard output has none")
-			case args[0] == standard && isTerminal(cmd.OutOrStdout()):
+			case name == standard && e.resume:
+				err = errors.New("--resume goes on with a file, and this is standard output")
+			case name == standard && isTerminal(cmd.OutOrStdout()):
 				err = errors.New("an export is not for a terminal: name a file, or send it on with |")
 			}
 			if err != nil {
@@ -54,148 +55,172 @@ checked, and the digest of the records is shown.`,
 			return e.run(cmd, args[0])
 		},
 	}
-	e.flags(cmd)
-	cmd.Flags().BoolVar(&e.resume, "resume", false, "go on with an export that was cut short")
-	cmd.Flags().BoolVar(&e.noCheck, "no-check", false, "do not check the books in the end")
+	e.flags(cmd, "export")
+	cmd.Flags().BoolVar(&e.resume, "resume", false, "go on with FILE.part, if it is there")
+	cmd.Flags().BoolVar(&e.noCheck, "no-check", false, "do not check the store's books at the end")
 	return cmd
 }
 
-func (e *exporting) run(cmd *cobra.Command, name string) (err error) {
-	ctx, stderr := cmd.Context(), cmd.ErrOrStderr()
-	var keys *envelope.Keys
-	if e.keyFile != "" {
-		if keys, err = readKeys(e.keyFile); err != nil {
-			return fmt.Errorf("--key-file: %w", err)
+func (e *export) run(cmd *cobra.Command, name string) (err error) {
+	ctx, says := cmd.Context(), cmd.OutOrStdout()
+	if name != standard {
+		if err := absent(name); err != nil {
+			return err
 		}
 	}
-	file, begun, err := e.begin(cmd, name, keys)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, file.close()) }()
-	db, err := e.openFilled(ctx)
+	db, err := e.openWhole(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	if err := idle(ctx, db); err != nil {
+	if err := refuseServed(ctx, db); err != nil {
 		return err
 	}
-	says, err := e.write(ctx, stderr, db, keys, file, begun)
-	if err != nil {
-		return err
-	}
-	if err := file.keep(); err != nil {
-		return err
-	}
+	var totals transfer.Totals
 	if name == standard {
-		return nil // it is not ours to say anything there
+		says = cmd.ErrOrStderr()
+		if totals, err = e.write(ctx, cmd, db, cmd.OutOrStdout(), e.begin()); err == nil {
+			err = e.prove(ctx, cmd, db, totals)
+		}
+	} else {
+		totals, err = e.toFile(ctx, cmd, db, name)
 	}
-	out := cmd.OutOrStdout()
-	fmt.Fprintf(out, "%s: %d items in %d parts; %d records, digest %s\n", name, says.Counts.All(), says.Parts, says.Counts.Records, says.Digest)
-	if e.noCheck {
-		return nil
-	}
-	return compare(ctx, out, stderr, db, says)
-}
-
-// begin makes the file, or finds what is there of one that was cut short.
-func (e *exporting) begin(cmd *cobra.Command, name string, keys *envelope.Keys) (*partFile, *transfer.Begun, error) {
-	if name == standard {
-		return &partFile{w: bufio.NewWriter(cmd.OutOrStdout())}, nil, nil
-	}
-	if _, err := os.Stat(name); err == nil {
-		return nil, nil, fmt.Errorf("%s is there: name another file", name)
-	}
-	part := name + ".part"
-	f, err := os.OpenFile(part, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
-	switch {
-	case err == nil && e.resume:
-		return nil, nil, errors.Join(fmt.Errorf("%s is not there: there is nothing to go on with", part), f.Close(), os.Remove(part))
-	case err == nil:
-		return &partFile{f: f, w: bufio.NewWriter(f), name: name}, nil, nil
-	case !errors.Is(err, fs.ErrExist):
-		return nil, nil, err
-	case !e.resume:
-		return nil, nil, fmt.Errorf("%s is there, of an export that was cut short: go on with --resume, or remove it", part)
-	}
-	if f, err = os.OpenFile(part, os.O_RDWR, 0o600); err != nil {
-		return nil, nil, err
-	}
-	begun, err := transfer.Resume(f, keys)
-	if err == nil {
-		err = f.Truncate(begun.Bytes)
-	}
-	if err == nil {
-		_, err = f.Seek(begun.Bytes, io.SeekStart)
-	}
-	if err != nil {
-		return nil, nil, errors.Join(fmt.Errorf("%s: %w", part, err), f.Close())
-	}
-	return &partFile{f: f, w: bufio.NewWriter(f), name: name}, begun, nil
-}
-
-func (e *exporting) write(ctx context.Context, stderr io.Writer, db store.Store, keys *envelope.Keys, to *partFile, begun *transfer.Begun) (transfer.Summary, error) {
-	shown := newProgress(stderr, "exported", unknown)
-	defer shown.done()
-	var seen int64
-	if begun != nil {
-		seen = begun.Items()
-	}
-	return transfer.Export(ctx, db, to.w, transfer.Exporting{
-		Keys: keys, Made: time.Now(), From: e.kind(), Begun: begun, Flush: to.w.Flush,
-		Progress: func(items int64) {
-			shown.add(int(items - seen))
-			seen = items
-		},
-	})
-}
-
-// compare checks the books of a store, and that it holds the records that a file
-// tells of.
-func compare(ctx context.Context, out, stderr io.Writer, db store.Store, says transfer.Summary) error {
-	audit, err := checkStore(ctx, stderr, db)
 	if err != nil {
 		return err
 	}
-	if err := unbalanced(audit); err != nil {
-		return fmt.Errorf("%w, such as: %s", err, audit.Problems[0])
+	if e.keyFile == "" && holdsSecrets(db.Catalog()) {
+		fmt.Fprintln(cmd.ErrOrStderr(), "its secrets are in plain, as they are in the store: keep it accordingly")
 	}
-	if audit.Records != says.Counts.Records || audit.Digest != says.Digest {
-		return fmt.Errorf("the store holds %d records with the digest %s, and the file %d with %s", audit.Records, audit.Digest, says.Counts.Records, says.Digest)
-	}
-	_, err = fmt.Fprintln(out, "The books balance, and the store holds the same records.")
+	_, err = fmt.Fprintf(says, "%s: %s; digest of all records: %s\n", name, totals.Counts, totals.Digest)
 	return err
 }
 
-// partFile is a file that has its name when it is whole, or standard output.
-type partFile struct {
-	f    *os.File // nil: standard output
-	w    *bufio.Writer
-	name string
+// absent refuses a file that is there.
+func absent(name string) error {
+	if _, err := os.Lstat(name); !errors.Is(err, os.ErrNotExist) {
+		if err == nil {
+			err = errors.New("it is there already: name another file, or remove it")
+		}
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
 }
 
-// keep gives the file its name, when all of it is on the disk.
-func (p *partFile) keep() error {
-	if err := p.w.Flush(); err != nil || p.f == nil {
-		return err
+func holdsSecrets(known *store.Catalog) bool {
+	return known.Len(store.KindCredential)+known.Len(store.KindSigningKey) > 0
+}
+
+func (e *export) begin() *transfer.Point {
+	ids := id.Source{Now: time.Now}
+	return transfer.Begin(transfer.About{ID: ids.New().String(), Made: time.Now().UTC().Truncate(time.Second), Version: version(), Store: e.kind()})
+}
+
+// toFile writes FILE.part, or goes on with it, and gives it its name.
+func (e *export) toFile(ctx context.Context, cmd *cobra.Command, db store.Store, name string) (totals transfer.Totals, err error) {
+	part := name + ".part"
+	f, from, err := e.openPart(part)
+	if err != nil {
+		return totals, err
 	}
-	if err := p.f.Sync(); err != nil {
-		return err
+	defer func() {
+		if f != nil {
+			err = errors.Join(err, f.Close())
+		}
+	}()
+	if totals, err = e.write(ctx, cmd, db, f, from); err != nil {
+		return totals, fmt.Errorf("%w\n%s holds what was exported so far: the same command with --resume goes on", err, part)
 	}
-	if err := os.Rename(p.f.Name(), p.name); err != nil {
-		return err
+	if err = f.Sync(); err != nil {
+		return totals, err
 	}
-	dir, err := os.Open(filepath.Dir(p.name))
+	if err = e.prove(ctx, cmd, db, totals); err != nil {
+		return totals, fmt.Errorf("%w\n%s is whole: --resume --no-check takes it as it is", err, part)
+	}
+	err = f.Close()
+	f = nil
+	if err == nil {
+		err = absent(name) // whoever has made it meanwhile keeps it
+	}
+	if err == nil {
+		err = os.Rename(part, name)
+	}
+	if err == nil { // the file was synced, its name was not
+		err = syncFolder(filepath.Dir(name))
+	}
+	return totals, err
+}
+
+func syncFolder(name string) error {
+	dir, err := os.Open(name)
 	if err != nil {
 		return err
 	}
 	return errors.Join(dir.Sync(), dir.Close())
 }
 
-func (p *partFile) close() error {
-	if p.f == nil {
+// openPart makes a file that its owner alone can read or, to go on, opens the one
+// that is there, and cuts off what is behind its last whole mark.
+func (e *export) openPart(part string) (f *os.File, from *transfer.Point, err error) {
+	f, err = os.OpenFile(part, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	switch {
+	case err == nil:
+		return f, e.begin(), nil
+	case !errors.Is(err, os.ErrExist):
+		return nil, nil, err
+	case !e.resume:
+		return nil, nil, fmt.Errorf("%s is there: an export was interrupted; --resume goes on with it, or remove it", part)
+	}
+	if f, err = os.OpenFile(part, os.O_RDWR, 0); err != nil {
+		return nil, nil, err
+	}
+	if from, err = transfer.Resume(f); err == nil && from == nil {
+		from = e.begin()
+	}
+	if err == nil && from.About.Store != e.kind() {
+		err = fmt.Errorf("it was begun from another kind of store, %s: remove it", from.About.Store)
+	}
+	if err == nil {
+		_, err = f.Seek(from.Offset, io.SeekStart)
+	}
+	if err == nil {
+		err = f.Truncate(from.Offset)
+	}
+	if err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("%s: %w", part, err), f.Close())
+	}
+	return f, from, nil
+}
+
+func (e *export) write(ctx context.Context, cmd *cobra.Command, db store.Store, w io.Writer, from *transfer.Point) (transfer.Totals, error) {
+	keys, err := e.keys()
+	if err != nil {
+		return transfer.Totals{}, err
+	}
+	shown := newProgress(cmd.ErrOrStderr(), "exported", unknown)
+	defer shown.done()
+	out := bufio.NewWriterSize(w, 1<<16)
+	totals, err := transfer.Export(ctx, db, out, from, keys, shown.add)
+	if errors.Is(err, store.ErrCursor) {
+		err = errors.New("it was begun from another store: remove it")
+	}
+	return totals, errors.Join(err, out.Flush()) // what there is is gone on with
+}
+
+// prove checks the books, and that the records are those that were exported.
+func (e *export) prove(ctx context.Context, cmd *cobra.Command, db store.Store, totals transfer.Totals) error {
+	if e.noCheck {
 		return nil
 	}
-	return p.f.Close()
+	audit, err := checkStore(ctx, cmd.ErrOrStderr(), db)
+	if err != nil {
+		return err
+	}
+	if audit.Records != totals.Counts.Records || audit.Digest != totals.Digest {
+		return fmt.Errorf("the store holds %d records with digest %s, and %d with digest %s were exported: it was written to meanwhile; remove the file and export again",
+			audit.Records, audit.Digest, totals.Counts.Records, totals.Digest)
+	}
+	if err := unbalanced(audit); err != nil {
+		return fmt.Errorf("%w, such as: %s", err, audit.Problems[0])
+	}
+	return nil
 }

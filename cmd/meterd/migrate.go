@@ -24,7 +24,7 @@ transaction of its own, and one migration at a time works.
 --citus spreads the tables over the workers of a Citus cluster: records by the
 account that has reported them, the catalogue whole on every worker.`,
 		Example: `  meterd migrate --store postgres://meterd@db.example.com/meterd
-  METERD_STORE=postgres://meterd@db.example.com/meterd meterd migrate --citus`,
+  meterd migrate --store postgres://meterd@db.example.com/meterd --citus`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			from, err := storeOf(text)
 			if err != nil {

@@ -99,22 +99,21 @@ func (r *restore) restore(ctx context.Context, in io.Reader, stderr io.Writer, l
 			err = errors.Join(err, undo())
 		}
 	}()
-	if audit, err = checkLocation(ctx, io.Discard, r.location()); err != nil {
+	if audit, err = r.location().check(ctx, io.Discard); err != nil {
 		return about, nil, "", err
 	}
 	if err = unbalanced(audit); err != nil {
 		return about, nil, "", fmt.Errorf("%w, such as: %s", err, audit.Problems[0])
 	}
-	counts, err = r.counts()
+	counts, err = r.counts(ctx)
 	return about, audit, counts, err
 }
 
-// location is where the store is restored to.
 func (r *restore) location() *location { return &location{data: r.data, keyFile: r.keyFile} }
 
 // counts is what the catalogue holds.
-func (r *restore) counts() (text string, err error) {
-	db, err := r.location().open(context.Background())
+func (r *restore) counts(ctx context.Context) (text string, err error) {
+	db, err := r.location().open(ctx)
 	if err != nil {
 		return "", err
 	}

@@ -36,7 +36,8 @@ func (w withServers) Run() int { return pgtest.Main(w.m) }
 //	call [KEY] OP FILE     sign and send an operation; print status and answer
 //	admin METHOD PATH [BODY]  call the admin API; print status and answer
 //
-// and those of production_script_test.go and noun_script_test.go.
+// and those of production_script_test.go, noun_script_test.go and
+// carry_script_test.go.
 //
 // A short run, as under the race detector, takes the scripts in which the server
 // has the most to do; the others are the client's.
@@ -95,6 +96,9 @@ func scriptParams(dir string, setup func(*testscript.Env)) testscript.Params {
 
 			"exits": scriptExits,
 			"take":  scriptTake,
+
+			"cut":   scriptCut,
+			"spoil": scriptSpoil,
 		},
 	}
 }

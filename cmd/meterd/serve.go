@@ -110,6 +110,9 @@ func serve(ctx context.Context, stdout io.Writer, c *config) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
+	if err := refuseUnfinished(ctx, db, &location{data: c.data, store: c.store, keyFile: c.keyFile}); err != nil {
+		return err
+	}
 
 	limits := caller.AWSLimits()
 	if c.throttle == "off" {
