@@ -21,18 +21,31 @@ const (
 
 // refresh brings the catalogue in memory to what the database has.
 func (s *Store) refresh() error {
+	ctx, cancel := context.WithTimeout(context.Background(), lookTime)
+	defer cancel()
 	select {
 	case s.changes <- struct{}{}: // not beside a change of this node's
 		defer func() { <-s.changes }()
-	case <-s.closing:
-		return store.ErrClosed
+	default:
+		return s.stillKnown(ctx)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), lookTime)
-	defer cancel()
 	if err := s.catchUp(ctx); !errors.Is(err, errHalfCarried) {
 		return err
 	}
 	return nil
+}
+
+// stillKnown looks whether the catalogue in memory is the newest while this node
+// changes it, which may take longer than a reading stays good: until the change is
+// committed it is, unless another node's came first.
+func (s *Store) stillKnown(ctx context.Context) error {
+	var revision int64
+	var importing string
+	err := s.writes.QueryRow(ctx, findRevision).Scan(&revision, &importing)
+	if known := s.catalog.Revision(); err == nil && revision != known {
+		err = fmt.Errorf("postgres: the catalogue is at revision %d, and at %d here, while it is changed", revision, known)
+	}
+	return err
 }
 
 // errHalfCarried says that the catalogue is being imported. It comes entry by
