@@ -75,6 +75,7 @@ func (d *database) subject() storetest.Subject {
 		Tails:     []int{0},
 		FailSyncs: d.proxy.FailCommits,
 		HoldSyncs: d.proxy.HoldCommits,
+		AwaitHeld: func() { d.proxy.AwaitHeld(1) },
 	}
 }
 

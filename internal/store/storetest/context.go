@@ -37,7 +37,7 @@ func contexts(k *court) {
 		out, err := k.store.Append(ctx, c)
 		told <- answer{out, err}
 	}()
-	k.await("the decision", decided)
+	k.begun(decided)
 	cancel()
 	select {
 	case a := <-told:

@@ -188,7 +188,7 @@ func heldAlreadyWaits(k *court) {
 		c.Token = &store.Token{Value: name, Hash: [32]byte{1}}
 		c.After = func(store.Outcome) (store.Rest, error) { return store.Rest{Bind: &bind}, nil }
 		decided, winner := k.send(c)
-		k.await("the first decision", decided)
+		k.begun(decided)
 
 		_, repeat := k.send(call(second))
 		refusal := call(third)

@@ -44,6 +44,9 @@ type Subject struct {
 	FailSyncs func()
 	// HoldSyncs lets every sync from now on wait until release is called.
 	HoldSyncs func() (release func())
+	// AwaitHeld returns when a sync waits. nil: one does as soon as a call has been
+	// decided, because there is one who decides.
+	AwaitHeld func()
 	// Excuses says, for each power whose function is nil, why the subject cannot
 	// have it. The cases that need it are then skipped with that reason.
 	Excuses map[Power]string
@@ -127,6 +130,16 @@ func (k *court) hold() (release func()) {
 	release = sync.OnceFunc(k.subject.HoldSyncs())
 	k.Cleanup(release)
 	return release
+}
+
+// begun waits until a call that was sent while syncs are held up waits for its own,
+// so that whoever comes after it finds it there.
+func (k *court) begun(decided <-chan struct{}) {
+	k.Helper()
+	k.await("the decision", decided)
+	if k.subject.AwaitHeld != nil {
+		k.subject.AwaitHeld()
+	}
 }
 
 func (k *court) open() {
