@@ -58,11 +58,12 @@ var plan = map[string][]string{
 	"internal/admin":    rooms("clock policy metering report audit notify store"),
 	"internal/console":  rooms("admin metering"),
 
-	"meteringtest": rooms("awsapi admin metering store/embedded"),
-	"cmd/meterd":   {anything},
-	"test/sdk":     {anything},
-	"test/browser": {anything},
-	"test/load":    {anything},
+	"meteringtest":  rooms("awsapi admin metering store/embedded"),
+	"cmd/meterd":    {anything},
+	"test/sdk":      {anything},
+	"test/browser":  {anything},
+	"test/load":     {anything},
+	"test/sqlcheck": {anything},
 }
 
 // testDoors are what a package's tests may import beyond what mayImport gives the

@@ -68,6 +68,7 @@ var sample = map[string]string{
 	"listen": ":9001", "data": "d", "key_file": "k", "admin_token": testToken, "tls_cert": "c", "tls_key": "k",
 	"behind_proxy": "true", "hosts": "a.example,b.example:8443", "metrics_listen": ":9002", "log_level": "warn", "throttle": "off",
 	"refusals_kept": "30d", "tokens_kept": "72h", "drain_delay": "1m30s", "drain_timeout": "0", "connections_per_address": "7",
+	"store": "postgres://h/d", "store_standbys": "2", "store_connections": "9",
 }
 
 // TestEveryLayer gives every setting in every layer, alone and above all those
@@ -123,7 +124,7 @@ func TestEveryLayer(t *testing.T) {
 			{"a flag", "--" + s.flag(), func(g *sources) { g.flags = []string{"--" + s.flag() + "=" + text} }, false},
 		}
 		for _, l := range layers {
-			if l.secret && !s.secret() || l.what == "a flag" && s.secret() {
+			if l.secret && !s.file() || l.what == "a flag" && s.secret() {
 				continue
 			}
 			l.add(&all) // those added before stay, and lose

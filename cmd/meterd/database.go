@@ -5,8 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/url"
+	"regexp"
 	"strconv"
+	"strings"
 
 	"github.com/meterd/meterd/internal/envelope"
 	"github.com/meterd/meterd/internal/store"
@@ -18,26 +19,17 @@ import (
 // shown without.
 type databaseURL string
 
-// passwords are the parameters of a database's URL that are secret.
-var passwords = []string{"password", "sslpassword"}
+// Where a database's URL has a password. It is not parsed: one that names several
+// hosts is no URL to others.
+var (
+	passwordOfUser   = regexp.MustCompile(`^([a-z]+://[^:/@?]*):[^@/]*@`)
+	passwordOfOption = regexp.MustCompile(`([?&](?:ssl)?password=)[^&]*`)
+)
 
 // String is the URL as it may be seen.
 func (u databaseURL) String() string {
-	parsed, err := url.Parse(string(u))
-	if err != nil || u == "" {
-		return string(u[:0])
-	}
-	if _, has := parsed.User.Password(); has {
-		parsed.User = url.UserPassword(parsed.User.Username(), "xxx")
-	}
-	query := parsed.Query()
-	for _, name := range passwords {
-		if query.Has(name) {
-			query.Set(name, "xxx")
-			parsed.RawQuery = query.Encode()
-		}
-	}
-	return parsed.String()
+	text := passwordOfUser.ReplaceAllString(string(u), "$1:xxx@")
+	return passwordOfOption.ReplaceAllString(text, "${1}xxx")
 }
 
 // MarshalText hides the password from encoders, slog's among them.
@@ -48,8 +40,7 @@ const databaseForm = "postgres://user@host:port/database"
 // checkDatabaseURL refuses what is not the URL of a PostgreSQL database, without
 // saying what it is: there may be a password in it.
 func checkDatabaseURL(text string) error {
-	u, err := url.Parse(text)
-	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
+	if scheme, _, ok := strings.Cut(text, "://"); !ok || scheme != "postgres" && scheme != "postgresql" {
 		return errors.New("it is not of the form " + databaseForm)
 	}
 	return postgres.CheckURL(text)

@@ -171,7 +171,8 @@ func (d *dev) run(ctx context.Context, stdout, stderr io.Writer, command string)
 // devDrainTimeout is for calls that have begun when dev is stopped.
 const devDrainTimeout = 10 * time.Second
 
-// forDevelopment opens what production has not: faults, and a clock that moves.
+// forDevelopment opens what production has not, but for tests of it (clockMoves):
+// faults, and a clock that moves.
 func (s *server) forDevelopment() {
 	s.admin.ClockMoves = true
 	s.admin.SetFault = func(f admin.Fault) error { return s.api.Faults.Set(awsapi.Fault(f)) }

@@ -73,6 +73,9 @@ func (e *export) run(cmd *cobra.Command, name string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
+	if err := refuseServed(ctx, db); err != nil {
+		return err
+	}
 	var totals transfer.Totals
 	if name == standard {
 		says = cmd.ErrOrStderr()

@@ -74,6 +74,9 @@ func bringIn(cmd *cobra.Command, at *location, in io.Reader) (about transfer.Abo
 		return about, totals, err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
+	if err := refuseServed(ctx, db); err != nil {
+		return about, totals, err
+	}
 	shown := newByteProgress(cmd.ErrOrStderr(), "imported", sizeOf(in))
 	defer shown.done()
 	about, totals, err = transfer.Import(ctx, db, &contextReader{ctx, io.TeeReader(in, shown)}, keys, nil)

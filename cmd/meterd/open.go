@@ -95,6 +95,23 @@ func (p *location) keys() (*envelope.Keys, error) {
 	return keys, nil
 }
 
+// tool is the name of our connections that serve nobody; nodes are counted by theirs.
+const tool = "meterd tool"
+
+// refuseServed refuses a database that nodes serve from, for what must be alone. A
+// directory is used by one process anyway.
+func refuseServed(ctx context.Context, db store.Store) error {
+	shared, ok := db.(*postgres.Store)
+	if !ok {
+		return nil
+	}
+	nodes, err := shared.Served(ctx)
+	if err == nil && nodes > 0 {
+		err = fmt.Errorf("%d connections of nodes that serve from the database are open: stop them first, so that nothing is written meanwhile", nodes)
+	}
+	return err
+}
+
 // open opens the store.
 func (p *location) open(ctx context.Context) (store.Store, error) {
 	keys, err := p.keys()
@@ -103,7 +120,7 @@ func (p *location) open(ctx context.Context) (store.Store, error) {
 	}
 	var db store.Store
 	if p.store != "" {
-		db, err = postgres.Open(ctx, postgres.Options{URL: string(p.store), Keys: keys})
+		db, err = postgres.Open(ctx, postgres.Options{URL: string(p.store), Keys: keys, Name: tool})
 		if err != nil {
 			err = fmt.Errorf("%s: %w", p.store, err)
 		}

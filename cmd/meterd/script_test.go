@@ -17,11 +17,17 @@ import (
 
 	"github.com/meterd/meterd/internal/caller"
 	"github.com/meterd/meterd/internal/sigv4"
+	"github.com/meterd/meterd/internal/store/postgres/pgtest"
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"meterd": main})
+	testscript.Main(withServers{m}, map[string]func(){"meterd": main})
 }
+
+// withServers are the tests, with PostgreSQL for those that ask.
+type withServers struct{ m *testing.M }
+
+func (w withServers) Run() int { return pgtest.Main(w.m) }
 
 // TestScripts runs the commands as a person would, each script in a directory of
 // its own. Beside meterd a script has three commands:
@@ -36,15 +42,34 @@ func TestMain(m *testing.M) {
 // A short run, as under the race detector, takes the scripts in which the server
 // has the most to do; the others are the client's.
 func TestScripts(t *testing.T) {
-	dir, files := "testdata/script", []string(nil)
+	p := scriptParams("testdata/script", nil)
 	if testing.Short() {
 		for _, name := range []string{"backup", "catalog", "faults", "first_batch", "serve"} {
-			files = append(files, filepath.Join(dir, name+".txtar"))
+			p.Files = append(p.Files, filepath.Join(p.Dir, name+".txtar"))
 		}
-		dir = ""
+		p.Dir = ""
 	}
-	testscript.Run(t, testscript.Params{
-		Dir: dir, Files: files,
+	testscript.Run(t, p)
+}
+
+// TestPostgresScripts runs those that need a database, which is $DATABASE and
+// empty, and another, $OTHER_DATABASE.
+func TestPostgresScripts(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the same, on one store more")
+	}
+	pgtest.Each(t, func(t *testing.T, c *pgtest.Cluster) {
+		testscript.Run(t, scriptParams("testdata/postgres", func(env *testscript.Env) {
+			env.Setenv("DATABASE", c.Schema(t))
+			env.Setenv("OTHER_DATABASE", c.Schema(t))
+		}))
+	})
+}
+
+// scriptParams are how scripts of a directory are run.
+func scriptParams(dir string, setup func(*testscript.Env)) testscript.Params {
+	return testscript.Params{
+		Dir:                 dir,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Deadline:            time.Now().Add(8 * time.Minute), // of all of them: for a server that should have refused to start
@@ -53,6 +78,9 @@ func TestScripts(t *testing.T) {
 			env.Setenv(tokenVariable, "")
 			env.Setenv(urlVariable, "")
 			env.Setenv("XDG_STATE_HOME", env.WorkDir) // no test touches the user's
+			if setup != nil {
+				setup(env)
+			}
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
@@ -72,7 +100,7 @@ func TestScripts(t *testing.T) {
 			"cut":   scriptCut,
 			"spoil": scriptSpoil,
 		},
-	})
+	}
 }
 
 func scriptReady(ts *testscript.TestScript, neg bool, args []string) {

@@ -65,7 +65,7 @@ func (r *reading) refuse() {
 			if r.value(v.instead).texts != nil {
 				continue
 			}
-			instead = "; or --" + settingNamed(v.instead).flag() + ", " + settingNamed(v.instead).doc
+			instead = ", or --" + settingNamed(v.instead).flag() + " in its place"
 		}
 		if !v.required || v.texts != nil {
 			continue
@@ -120,6 +120,10 @@ func serve(ctx context.Context, stdout io.Writer, c *config) (err error) {
 	}
 	s := newServer(db, log, c.adminToken, limits)
 	s.admin.Strict = true
+	if clockMoves {
+		s.forDevelopment()
+		log.Warn("this binary is for tests: it was built with the tag meterd_movable_clock")
+	}
 	s.data, s.leastDisk = c.data, leastDisk
 	s.drainDelay, s.drainTimeout = c.drainDelay, c.drainTimeout
 	s.certificate, s.supervisor = cert, newSupervisor(log)

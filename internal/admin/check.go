@@ -24,7 +24,8 @@ const maxFindings = 100
 
 // Check goes through every record and proves that the books balance: one record
 // for each key, no id twice, allocations that add up, and nothing metered that
-// the catalogue does not know. progress, if not nil, hears how many it has seen.
+// the catalogue does not know. Its digest says whether another store holds the same
+// records. progress, if not nil, hears how many it has seen.
 // It remembers the id of each record, some forty bytes, and all else for an hour
 // of usage at a time.
 func (s *Service) Check(ctx context.Context, progress func(records int64)) (*Audit, error) {

@@ -17,7 +17,7 @@ import (
 // It finds mistakes and damage. Who can choose records can make another set with
 // the same sum; against that it is no help.
 //
-// What is hashed of a record is its fields in the order of recordText: texts and
+// What is hashed of a record is its fields in the order of AppendRecord: texts and
 // lists led by their length as an unsigned varint, numbers big-endian, times as
 // seconds and nanoseconds.
 type Digest struct {
@@ -27,7 +27,7 @@ type Digest struct {
 
 // Add enters a record.
 func (d *Digest) Add(r *metering.Record) {
-	d.scratch = recordText(d.scratch[:0], r)
+	d.scratch = AppendRecord(d.scratch[:0], r)
 	hash := sha256.Sum256(d.scratch)
 	carry := uint64(0)
 	for i := range d.sum {
@@ -45,8 +45,9 @@ func (d *Digest) String() string {
 	return hex.EncodeToString(b)
 }
 
-// recordText is a record as bytes that no other record has.
-func recordText(b []byte, r *metering.Record) []byte {
+// AppendRecord appends a record as bytes that no other record has. Stores take their
+// checksums over them, too.
+func AppendRecord(b []byte, r *metering.Record) []byte {
 	text := func(s string) { b = append(binary.AppendUvarint(b, uint64(len(s))), s...) }
 	number := func(n int32) { b = binary.BigEndian.AppendUint32(b, uint32(n)) }
 	instant := func(t time.Time) {

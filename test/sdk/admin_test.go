@@ -11,14 +11,27 @@ import (
 )
 
 // admin makes a request to the operator's API and decodes its answer into out,
-// unless out is nil.
+// unless out is nil. Changes are made on the first node.
 func (s *server) admin(t *testing.T, method, path string, body, out any) {
+	t.Helper()
+	s.adminOf(t, s.nodes[0], method, path, body, out)
+}
+
+// everyNode makes a request to change what each node has for itself.
+func (s *server) everyNode(t *testing.T, method, path string, body any) {
+	t.Helper()
+	for _, node := range s.nodes {
+		s.adminOf(t, node, method, path, body, nil)
+	}
+}
+
+func (s *server) adminOf(t *testing.T, node, method, path string, body, out any) {
 	t.Helper()
 	b, err := json.Marshal(body)
 	if err != nil {
 		t.Fatal(err)
 	}
-	req, err := http.NewRequest(method, s.url+"/admin/v1/"+path, bytes.NewReader(b))
+	req, err := http.NewRequest(method, node+"/admin/v1/"+path, bytes.NewReader(b))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,13 +67,14 @@ func (s *server) admin(t *testing.T, method, path string, body, out any) {
 
 func (s *server) setClock(t *testing.T, now string) {
 	t.Helper()
-	s.admin(t, "PUT", "clock", map[string]string{"now": now}, nil)
+	s.everyNode(t, "PUT", "clock", map[string]string{"now": now})
 }
 
-// fault makes the next count calls of the operation fail with the error of that name.
+// fault makes the next count calls of the operation, of each node, fail with the
+// error of that name.
 func (s *server) fault(t *testing.T, operation, name string, count int) {
 	t.Helper()
-	s.admin(t, "PUT", "faults", map[string]any{"operation": operation, "code": name, "count": count}, nil)
+	s.everyNode(t, "PUT", "faults", map[string]any{"operation": operation, "code": name, "count": count})
 }
 
 // unprocessed makes the next BatchMeterUsage leave all its records unprocessed.
@@ -76,7 +90,8 @@ type record struct {
 }
 
 // stored returns the product's records of August to November 2026, which is
-// wherever a clock of ours may stand.
+// wherever a clock of ours may stand. The last node is asked: it knows what the
+// others have stored.
 func (s *server) stored(t *testing.T, product string) []record {
 	t.Helper()
 	var page struct {
@@ -84,7 +99,7 @@ func (s *server) stored(t *testing.T, product string) []record {
 		Next    string
 	}
 	query := url.Values{"product": {product}, "from": {"2026-08-01T00:00:00Z"}, "to": {"2026-12-01T00:00:00Z"}}
-	s.admin(t, "GET", "records?"+query.Encode(), nil, &page)
+	s.adminOf(t, s.nodes[len(s.nodes)-1], "GET", "records?"+query.Encode(), nil, &page)
 	if page.Next != "" {
 		t.Fatalf("%d records of %s fill more than a page", len(page.Records), product)
 	}
@@ -103,4 +118,5 @@ func (s *server) publicKey(t *testing.T, product string, version int) string {
 func (s *server) rotateKey(t *testing.T, product string) {
 	t.Helper()
 	s.admin(t, "POST", "products/"+product+"/keys", nil, nil)
+	s.settle(t)
 }

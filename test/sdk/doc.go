@@ -8,6 +8,11 @@
 // catalogue that both speak of. Every client runs the same table. A client says
 // what it got in one form (see answer), so there is one place that judges.
 //
+// They are sent to three places (see place): to "meterd dev"; to a node of "meterd
+// serve" over each PostgreSQL that is supported; and to two nodes over one
+// database, each request to the other one than the last. Those nodes are of a
+// binary that is built for it, with a clock that moves.
+//
 // A vector gets a server of its own, and with it a fresh clock and empty books,
 // which is why their order never matters.
 //
@@ -16,4 +21,6 @@
 //	METERD_BINARY      a binary to test instead of building cmd/meterd
 //	METERD_SDK_JS      off does without node; required makes its absence a
 //	                   failure; otherwise the run says that it is not there
+//
+// and those of internal/store/postgres/pgtest, where PostgreSQL comes from.
 package sdk

@@ -84,8 +84,8 @@ func TestEntitlements(t *testing.T) {
 		},
 		{"of nobody", `{"ProductCode":"suite","Filter":{"CUSTOMER_AWS_ACCOUNT_ID":["999988887777"]}}`, nil},
 	}
-	everySDK(t, func(t *testing.T, _ string, c client) {
-		s := start(t)
+	everySDKOnOneOrTwo(t, func(t *testing.T, p place, _ string, c client) {
+		s := p.start(t)
 		for _, tc := range cases {
 			t.Run(tc.name, func(t *testing.T) {
 				got, next := getEntitlements(t, c, s.callAs(t, "seller", "GetEntitlements", tc.input))

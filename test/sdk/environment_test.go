@@ -62,8 +62,8 @@ func TestEnvironment(t *testing.T) {
 // TestFractions wants an instant echoed with the milliseconds it came with.
 // boto3 sends whole seconds.
 func TestFractions(t *testing.T) {
-	everySDK(t, func(t *testing.T, name string, c client) {
-		s := start(t)
+	everySDKOnOneOrTwo(t, func(t *testing.T, p place, name string, c client) {
+		s := p.start(t)
 		for _, fraction := range []string{"", ".1", ".25", ".123", ".999"} {
 			input := `{"UsageRecords":[{"Timestamp":"2026-09-15T10:29:59` + fraction + `Z","CustomerAWSAccountId":"111122223333",` +
 				`"LicenseArn":"arn:aws:license-manager::294406891311:license:l-0a01","Dimension":"scans"}]}`

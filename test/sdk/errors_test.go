@@ -41,7 +41,7 @@ var good = map[string]struct{ as, input string }{
 		`"LicenseArn":"arn:aws:license-manager::294406891311:license:l-0a01","Dimension":"scans","Quantity":5}]}`},
 	"MeterUsage":      {"i-1", `{"ProductCode":"appliance","Timestamp":"2026-09-15T10:30:00Z","UsageDimension":"requests","UsageQuantity":3}`},
 	"RegisterUsage":   {"task-1", `{"ProductCode":"sidecar","PublicKeyVersion":1}`},
-	"ResolveCustomer": {"seller", `{"RegistrationToken":"token-a-scanner"}`},
+	"ResolveCustomer": {"seller", `{"RegistrationToken":"registration-token-of-a-for-scanner"}`},
 	"GetEntitlements": {"seller", `{"ProductCode":"suite"}`},
 }
 
@@ -77,6 +77,9 @@ func runCatalogue(t *testing.T, s *server, c client) {
 	}
 }
 
+// TestRetry and TestUnprocessed count the faults of one process: nodes have each
+// their own.
+
 // TestRetry wants each SDK, left to itself, to get through two faults of the
 // kinds that it retries: in either protocol, and where a token must stay the
 // same from attempt to attempt.
@@ -104,8 +107,8 @@ func TestRetry(t *testing.T) {
 
 // TestNoRetry wants a fault that no retry can mend to be reported at once.
 func TestNoRetry(t *testing.T) {
-	everySDK(t, func(t *testing.T, _ string, c client) {
-		s := start(t)
+	everySDKOnOneOrTwo(t, func(t *testing.T, p place, _ string, c client) {
+		s := p.start(t)
 		s.fault(t, "BatchMeterUsage", "InvalidLicenseException", 1)
 		answers, err := c.send(t.Context(), s.goodCall(t, "BatchMeterUsage"))
 		if err != nil {

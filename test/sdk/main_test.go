@@ -8,10 +8,15 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/meterd/meterd/internal/store/postgres/pgtest"
 )
 
 // binary is the meterd under test.
 var binary string
+
+// makeProduction makes, at its first call, what "meterd serve" is tested with.
+var makeProduction func() (production, error)
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
@@ -23,12 +28,13 @@ func run(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 
+	makeProduction = sync.OnceValues(func() (production, error) { return newProduction(dir) })
 	if binary, err = build(dir); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	isolate()
-	code := m.Run()
+	code := pgtest.Main(m)
 	closeClients()
 	remarks.print()
 	return code
@@ -41,12 +47,16 @@ func build(dir string) (string, error) {
 		return filepath.Abs(given)
 	}
 	out := filepath.Join(dir, "meterd")
-	cmd := exec.Command("go", "build", "-o", out, "./cmd/meterd")
+	return out, goBuild(out)
+}
+
+func goBuild(out string, flags ...string) error {
+	cmd := exec.Command("go", append(append([]string{"build", "-o", out}, flags...), "./cmd/meterd")...)
 	cmd.Dir = filepath.Join("..", "..")
 	if text, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("go build ./cmd/meterd: %w\n%s", err, text)
+		return fmt.Errorf("go build ./cmd/meterd: %w\n%s", err, text)
 	}
-	return out, nil
+	return nil
 }
 
 // neverCached keeps "go test ./..." from repeating an old verdict. Go remembers

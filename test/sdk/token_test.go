@@ -70,8 +70,8 @@ func checkToken(t *testing.T, v verifier, key string, output, claims map[string]
 // TestRotation signs with an old key and with a new one. The old one keeps
 // working, for it is baked into images that are out there, but says so.
 func TestRotation(t *testing.T) {
-	everySDK(t, func(t *testing.T, _ string, c client) {
-		s := startWithContainers(t)
+	everySDKOnOneOrTwo(t, func(t *testing.T, p place, _ string, c client) {
+		s := p.startWithContainers(t)
 		v, ok := c.(verifier)
 		if !ok {
 			v = goClient{} // Python's standard library has no RSA

@@ -87,32 +87,37 @@ func TestVectorsAreComplete(t *testing.T) {
 
 func TestVectors(t *testing.T) {
 	vectors := readVectors(t)
-	for _, name := range []string{"go", "js", "boto3", "cli"} {
-		t.Run(name, func(t *testing.T) {
-			c := open(t, name)
-			for _, v := range vectors {
-				if name == "cli" && !v.CLI {
-					continue
+	everyPlace(t, func(t *testing.T, p place) {
+		for _, name := range p.clients() {
+			t.Run(name, func(t *testing.T) {
+				c := open(t, name)
+				for _, v := range vectors {
+					if name == "cli" && !v.CLI {
+						continue
+					}
+					t.Run(fmt.Sprintf("%02d", v.Number), func(t *testing.T) { v.run(t, p, name, c) })
 				}
-				t.Run(fmt.Sprintf("%02d", v.Number), func(t *testing.T) { v.run(t, name, c) })
-			}
-		})
-	}
+			})
+		}
+	})
 }
 
-func (v vector) run(t *testing.T, name string, c client) {
+func (v vector) run(t *testing.T, p place, name string, c client) {
 	defer func() {
 		if t.Failed() {
 			t.Logf("vector %d: %s", v.Number, v.Title)
 		}
 	}()
+	if p.nodes > 0 {
+		t.Parallel() // nodes that start spend their time waiting for a disk
+	}
 	var flags []string
 	if v.Throttle != "" {
 		flags = []string{"--throttle", v.Throttle}
 	}
-	serve := start
+	serve := p.start
 	if v.Catalogue || slices.ContainsFunc(v.Steps, func(st step) bool { return st.Call == "RegisterUsage" }) {
-		serve = startWithContainers
+		serve = p.startWithContainers
 	}
 	s := serve(t, flags...)
 	if v.Catalogue {
@@ -153,10 +158,12 @@ func (st step) send(t *testing.T, s *server, name string, c client, where string
 	if st.Region != "" {
 		request.Region = st.Region
 	}
-	request.Copies, request.Attempts, request.Signing = st.Copies, st.Attempts, st.Signing
+	request.Attempts, request.Signing = st.Attempts, st.Signing
+	copies := st.Copies * len(s.nodes) // each node limits what comes to it
+	request.Copies = copies
 
 	answers, err := c.send(t.Context(), request)
-	for err == nil && st.Expect.unthrottled(answers) && request.Copies < 8*st.Copies {
+	for err == nil && st.Expect.unthrottled(answers) && request.Copies < 8*copies {
 		request.Copies *= 2
 		answers, err = c.send(t.Context(), request)
 	}

@@ -126,8 +126,10 @@ func epochs(v any) error {
 
 // TestEmptyLists wants both lists of an answer to be there when they are empty,
 // which most SDKs cannot tell from absent.
-func TestEmptyLists(t *testing.T) {
-	s := start(t)
+func TestEmptyLists(t *testing.T) { oneOrTwo(t, testEmptyLists) }
+
+func testEmptyLists(t *testing.T, p place) {
+	s := p.start(t)
 	resp, err := postJSON(t.Context(), s.callAs(t, "seller", "BatchMeterUsage", `{"UsageRecords":[]}`))
 	if err != nil {
 		t.Fatal(err)
@@ -140,8 +142,10 @@ func TestEmptyLists(t *testing.T) {
 
 // TestNoClientToken leaves out the token that every SDK fills in by itself. It
 // is optional on an instance, a task or a pod, and mandatory for an agent.
-func TestNoClientToken(t *testing.T) {
-	s := start(t)
+func TestNoClientToken(t *testing.T) { oneOrTwo(t, testNoClientToken) }
+
+func testNoClientToken(t *testing.T, p place) {
+	s := p.start(t)
 	input := `{"ProductCode":"appliance","Timestamp":"2026-09-15T10:30:00Z","UsageDimension":"requests","UsageQuantity":3}`
 	names := ids{}
 	for range 2 {

@@ -21,16 +21,37 @@ const (
 
 // refresh brings the catalogue in memory to what the database has.
 func (s *Store) refresh() error {
+	ctx, cancel := context.WithTimeout(context.Background(), lookTime)
+	defer cancel()
 	select {
 	case s.changes <- struct{}{}: // not beside a change of this node's
 		defer func() { <-s.changes }()
-	case <-s.closing:
-		return store.ErrClosed
+	default:
+		return s.stillKnown(ctx)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), lookTime)
-	defer cancel()
-	return s.catchUp(ctx)
+	if err := s.catchUp(ctx); !errors.Is(err, errHalfCarried) {
+		return err
+	}
+	return nil
 }
+
+// stillKnown looks whether the catalogue in memory is the newest while this node
+// changes it, which may take longer than a reading stays good: until the change is
+// committed it is, unless another node's came first.
+func (s *Store) stillKnown(ctx context.Context) error {
+	var revision int64
+	var importing string
+	err := s.writes.QueryRow(ctx, findRevision).Scan(&revision, &importing)
+	if known := s.catalog.Revision(); err == nil && revision != known {
+		err = fmt.Errorf("postgres: the catalogue is at revision %d, and at %d here, while it is changed", revision, known)
+	}
+	return err
+}
+
+// errHalfCarried says that the catalogue is being imported. It comes entry by
+// entry and not revision by revision: what is not there yet would be taken for
+// seen.
+var errHalfCarried = fmt.Errorf("%w: an import is under way", store.ErrUnavailable)
 
 // errRestored says that a database is older than what the node has seen of it.
 var errRestored = errors.New("postgres: this is another database, or one that was restored; start meterd again")
@@ -47,7 +68,10 @@ func (s *Store) catchUp(ctx context.Context) error {
 	if revision < known {
 		return fmt.Errorf("%w: the catalogue's revision is %d and was %d before", errRestored, revision, known)
 	}
-	if revision == known {
+	switch {
+	case importing != "":
+		return errHalfCarried
+	case revision == known:
 		return nil
 	}
 	// There is something new, and it may be much.

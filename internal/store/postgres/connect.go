@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,20 +24,13 @@ const (
 	idleTime     = 10 * time.Minute
 )
 
-// application is the name of our connections in pg_stat_activity.
-const application = "meterd"
-
 // parse reads a connection string. What it says goes before what we would say.
 func parse(url string) (*pgxpool.Config, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
 		return nil, fmt.Errorf("postgres: the connection string cannot be read: %w", withoutSecret(err))
 	}
-	c := config.ConnConfig
-	if c.RuntimeParams["application_name"] == "" {
-		c.RuntimeParams["application_name"] = application
-	}
-	if c.ConnectTimeout == 0 {
+	if c := config.ConnConfig; c.ConnectTimeout == 0 {
 		c.ConnectTimeout = connectTime
 	}
 	return config, nil
@@ -57,14 +51,15 @@ func withoutSecret(err error) error {
 
 // connect opens a pool of connections that may be written over and keep what
 // they acknowledge.
-func (s *Store) connect(ctx context.Context, url string, most int) (*pgxpool.Pool, error) {
-	config, err := parse(url)
+func (s *Store) connect(ctx context.Context, o *Options, most int) (*pgxpool.Pool, error) {
+	config, err := parse(o.URL)
 	if err != nil {
 		return nil, err
 	}
 	config.MaxConns = int32(most)
 	config.MaxConnLifetime, config.MaxConnLifetimeJitter, config.MaxConnIdleTime = lifetime, lifetimeMore, idleTime
 	c := config.ConnConfig
+	c.RuntimeParams["application_name"] = cmp.Or(o.Name, Node)
 	// Only the primary decides: a standby that is listed beside it is passed over.
 	c.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
 	c.OnNotice = warned
@@ -175,6 +170,15 @@ func (s *Store) learn(ctx context.Context) error {
 	own := strings.HasPrefix(version, "PostgreSQL ") && !strings.Contains(version, "-YB-")
 	s.engine.standby = own
 	return nil
+}
+
+// Served is how many connections of nodes that serve from the database are open;
+// 0 where the engine does not tell.
+func (s *Store) Served(ctx context.Context) (connections int, err error) {
+	if !s.engine.standby {
+		return 0, nil
+	}
+	return connections, s.reads.QueryRow(ctx, countNodes, Node).Scan(&connections)
 }
 
 // sql is a statement as this engine is sent it.

@@ -53,14 +53,15 @@ func lost(err error) bool {
 // isLocal reports whether an error is of ours, and says nothing of the server.
 func isLocal(err error) bool {
 	return errors.Is(err, ErrDamaged) || errors.Is(err, ErrSchema) || errors.Is(err, store.ErrCursor) ||
-		errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrNotEmpty) || errors.Is(err, context.Canceled)
+		errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrNotEmpty) || errors.Is(err, context.Canceled) ||
+		errors.Is(err, store.ErrUnavailable)
 }
 
 // definite is an error of a transaction that was not committed, as callers see it:
 // whether it is worth trying again later, and never that it may have happened.
 func definite(err error) error {
 	switch c := code(err); {
-	case err == nil, isLocal(err), errors.Is(err, store.ErrUnavailable), errors.Is(err, store.ErrClosed):
+	case err == nil, isLocal(err), errors.Is(err, store.ErrClosed):
 		return err
 	case again(err), lost(err), errors.Is(err, context.DeadlineExceeded), errors.Is(err, ErrWeak),
 		strings.HasPrefix(c, "53"), // no memory, no disk, no connections left

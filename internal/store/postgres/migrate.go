@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
@@ -26,6 +27,13 @@ var Migrations embed.FS
 const (
 	versionTable = "meterd_migration"
 	lockTable    = "meterd_migration_lock"
+)
+
+// Who finds the lock taken looks again every second, for five minutes. One whose
+// holder has died is free after half a minute, which is goose's own.
+const (
+	lockEvery = time.Second
+	lockTries = 300
 )
 
 // Migrated is what a migration has done.
@@ -66,7 +74,7 @@ func provider(db *sql.DB, log *slog.Logger) (*goose.Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	locker, err := lock.NewPostgresTableLocker(lock.WithTableName(lockTable))
+	locker, err := lock.NewPostgresTableLocker(lock.WithTableName(lockTable), lock.WithTableLockTimeout(lockEvery, lockTries))
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
@@ -77,6 +78,32 @@ func TestStaleNodeStops(t *testing.T) {
 			_, err := s.Append(t.Context(), call(record(2, 1, 1)))
 			return err == nil
 		})
+	})
+}
+
+// TestLongChange: a node that makes a change of the catalogue for longer than a
+// reading of it stays good goes on serving.
+func TestLongChange(t *testing.T) {
+	t.Parallel()
+	pgtest.Each(t, func(t *testing.T, c *pgtest.Cluster) {
+		d := newDatabase(t, c, migrated(t, c))
+		s := d.mustOpen(t)
+		release := d.proxy.HoldCommits()
+		made := make(chan error, 1)
+		go func() {
+			_, err := s.Put(context.Background(), store.Change{At: noon(), Entries: []store.Entry{&store.Account{ID: seller}}})
+			made <- err
+		}()
+		d.proxy.AwaitHeld(1)
+		for end := time.Now().Add(6 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+			if err := s.Err(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		release()
+		if err := <-made; err != nil || s.Catalog().Account(seller) == nil {
+			t.Errorf("the change: error %v", err)
+		}
 	})
 }
 

@@ -52,6 +52,8 @@ import (
 type Options struct {
 	// URL is a connection string as libpq has it.
 	URL string
+	// Name is what connections are called in pg_stat_activity; "" is [Node].
+	Name string
 	// Connections is how many are opened at the most; 0 is DefaultConnections.
 	Connections int
 	// Standbys is how many synchronous standbys the database must be set to wait
@@ -65,6 +67,9 @@ type Options struct {
 	// Logger hears of errors; nil is none.
 	Logger *slog.Logger
 }
+
+// Node is what the connections of nodes that serve are called.
+const Node = "meterd"
 
 // Connections of a store: two committers, one for changes, two that look after the
 // database, and the rest for reading.
@@ -151,10 +156,10 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 const openTime = 2 * time.Minute
 
 func (s *Store) open(ctx context.Context, o Options) (err error) {
-	if s.writes, err = s.connect(ctx, o.URL, forWriting); err != nil {
+	if s.writes, err = s.connect(ctx, &o, forWriting); err != nil {
 		return err
 	}
-	if s.reads, err = s.connect(ctx, o.URL, o.Connections-forWriting); err != nil {
+	if s.reads, err = s.connect(ctx, &o, o.Connections-forWriting); err != nil {
 		return err
 	}
 	if err := s.learn(ctx); err != nil {

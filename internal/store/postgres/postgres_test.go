@@ -14,8 +14,8 @@ import (
 
 func TestMain(m *testing.M) {
 	// Each step of the court's model is a transaction with a real disk: a tenth of
-	// the runs that rapid has by default, on each of two versions. The flag of the
-	// command line goes before.
+	// the runs that rapid has by default, on each of two versions. What the command
+	// line says goes before.
 	if err := flag.Set("rapid.checks", "10"); err != nil {
 		panic(err)
 	}

@@ -1,10 +1,8 @@
 package postgres
 
 import (
-	"encoding/binary"
 	"encoding/json"
 	"fmt"
-	"hash"
 	"hash/crc32"
 	"math"
 	"time"
@@ -77,7 +75,7 @@ func keepRecord(r *metering.Record) (keptRecord, error) {
 		}
 		k.allocations = string(b)
 	}
-	k.sum = sumOf(r, k.allocations)
+	k.sum = sumOf(r)
 	return k, nil
 }
 
@@ -89,26 +87,9 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // sumOf is a CRC-32C over all that a record says, key included: a row that was
 // changed behind our back, or that the database has under the wrong key, is found
 // by whoever reads it.
-func sumOf(r *metering.Record, allocations string) int64 {
-	h := crc32.New(castagnoli)
-	k := &r.Key
-	h.Write(r.ID[:])
-	for _, n := range []int64{int64(k.Hour), int64(k.Kind), nanos(r.Timestamp), nanos(r.Received), int64(r.Quantity)} {
-		var b [8]byte
-		binary.BigEndian.PutUint64(b[:], uint64(n))
-		h.Write(b[:])
-	}
-	for _, s := range []string{string(k.Account), string(k.Product), k.Party, k.Dimension, k.Region, r.Workload, allocations} {
-		writeText(h, s)
-	}
-	return int64(h.Sum32())
-}
-
-func writeText(h hash.Hash32, s string) {
-	var b [4]byte
-	binary.BigEndian.PutUint32(b[:], uint32(len(s)))
-	h.Write(b[:])
-	h.Write([]byte(s))
+func sumOf(r *metering.Record) int64 {
+	var buf [512]byte // keeps most records off the heap
+	return int64(crc32.Checksum(store.AppendRecord(buf[:0], r), castagnoli))
 }
 
 // scanRecord reads recordColumns.
@@ -133,7 +114,7 @@ func scanRecord(row pgx.CollectableRow) (metering.Record, error) {
 			return r, fmt.Errorf("%w: record %s: %w", ErrDamaged, r.ID, err)
 		}
 	}
-	if sumOf(&r, allocations) != sum || int64(k.Hour) != hour || int64(k.Kind) != kind || int64(r.Quantity) != quantity {
+	if sumOf(&r) != sum || int64(k.Hour) != hour || int64(k.Kind) != kind || int64(r.Quantity) != quantity {
 		return r, fmt.Errorf("%w: the record under %+v: its checksum does not match", ErrDamaged, *k)
 	}
 	return r, nil

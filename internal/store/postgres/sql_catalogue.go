@@ -2,11 +2,12 @@ package postgres
 
 // The catalogue. Whoever changes it raises its revision from the one that he has
 // seen: of two that have seen the same, one waits for the other and then finds
-// that it is no longer so.
+// that it is no longer so. Nobody does while it is imported: then the highest
+// revision is not there yet.
 
 const findRevision = `SELECT revision, importing FROM catalogue WHERE one = 1`
 
-const raiseRevision = `UPDATE catalogue SET revision = $2 WHERE one = 1 AND revision = $1`
+const raiseRevision = `UPDATE catalogue SET revision = $2 WHERE one = 1 AND revision = $1 AND importing = ''`
 
 const findEntries = `SELECT kind, body FROM entry`
 
@@ -48,6 +49,9 @@ const findSettings = `SELECT current_setting('fsync', true), current_setting('fu
 	current_setting('synchronous_commit', true), current_setting('synchronous_standby_names', true),
 	current_setting('transaction_read_only', true), current_setting('data_sync_retry', true),
 	current_setting('data_checksums', true)`
+
+// Sessions of other users do not show their names, and those of ours do.
+const countNodes = `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = $1`
 
 // What goose has written down of the steps that were made.
 const findVersion = `SELECT coalesce(max(version_id), 0) FROM meterd_migration WHERE is_applied`

@@ -82,6 +82,7 @@ func Statements() []Statement {
 		{"stand an import", standImport},
 		{"holds anything", holdsAnything},
 
+		{"count nodes", countNodes},
 		{"settings", findSettings},
 		{"version of the tables", findVersion},
 		{"begin to read", beginReading},

@@ -53,7 +53,8 @@ func TestNoSmallIntegers(t *testing.T) {
 func sources(t *testing.T) (set *token.FileSet, files []*ast.File) {
 	t.Helper()
 	set = token.NewFileSet()
-	packages, err := parser.ParseDir(set, ".", nil, 0) //nolint:staticcheck // one package, without build tags
+	//lint:ignore SA1019 one package, without build tags
+	packages, err := parser.ParseDir(set, ".", nil, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -81,7 +81,11 @@ func isUnknown(tb testing.TB, what string, err error) {
 
 // own is a cluster of the test's own, of each version, with tables in it.
 func own(t *testing.T, settings map[string]string, test func(t *testing.T, c *pgtest.Cluster, url string)) {
-	for _, version := range pgtest.Versions {
+	versions := pgtest.Versions
+	if testing.Short() {
+		versions = versions[len(versions)-1:]
+	}
+	for _, version := range versions {
 		t.Run("postgres"+itoa(version), func(t *testing.T) {
 			c := pgtest.Start(t, version, settings)
 			test(t, c, migrated(t, c))

@@ -129,7 +129,8 @@ func Shared(tb testing.TB, version int) *Cluster {
 	return c
 }
 
-// Each runs a test on the shared cluster of every version, or once on
+// Each runs a test on the shared cluster of every version (of the newest alone in a
+// short run), or once on
 // DATABASE_URL if that is set.
 func Each(t *testing.T, test func(t *testing.T, c *Cluster)) {
 	t.Helper()
@@ -137,7 +138,11 @@ func Each(t *testing.T, test func(t *testing.T, c *Cluster)) {
 		t.Run("DATABASE_URL", func(t *testing.T) { test(t, Shared(t, 0)) })
 		return
 	}
-	for _, version := range Versions {
+	versions := Versions
+	if testing.Short() {
+		versions = versions[len(versions)-1:]
+	}
+	for _, version := range versions {
 		t.Run("postgres"+strconv.Itoa(version), func(t *testing.T) { test(t, Shared(t, version)) })
 	}
 }
