@@ -18,9 +18,9 @@ type Carrier interface {
 	Export(ctx context.Context, cursor string) (Page[Item], error)
 	// Import takes a part of what another store exported: all of it or nothing,
 	// durable before it returns. Parts are cut anywhere, may be empty, and come in
-	// the order of the export; one that comes twice does no harm. at is where the
-	// import stands with this part, and is kept with it; "" says that the import
-	// has come to its end. A store that holds anything and is not being imported
+	// the order of the export; one may come again, if those after it do, too. at is
+	// where the import stands with this part, and is kept with it; "" says that the
+	// import has come to its end. A store that holds anything and is not being imported
 	// to is refused with [ErrNotEmpty]. The catalogue in memory does not change:
 	// the store is to be opened again.
 	Import(ctx context.Context, part []Item, at string) error

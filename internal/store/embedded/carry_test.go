@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -44,10 +45,13 @@ func oneOfEach() []store.Item {
 }
 
 // A value that is damaged ends the export, of whatever family it is; so does a key
-// that is too long.
+// that is too long, and a revision under another's number.
 func TestExportFindsDamage(t *testing.T) {
 	for i, family := range carried {
-		for _, damage := range []string{"value", "key"} {
+		for _, damage := range []string{"value", "key", "number"} {
+			if damage == "number" && family != familyHistory {
+				continue
+			}
 			s, err := Open(Options{})
 			if err != nil {
 				t.Fatal(err)
@@ -64,10 +68,13 @@ func TestExportFindsDamage(t *testing.T) {
 				t.Fatalf("family %c: key %q, error %v", family, key, err)
 			}
 			batch := s.db.NewBatch()
-			if damage == "key" {
-				err = setSealed(batch, key+"\x01", []byte(fields))
-			} else {
+			switch damage {
+			case "value":
 				err = batch.Set([]byte(key), []byte("\x01damaged"), nil)
+			case "key":
+				err = setSealed(batch, key+"\x01", []byte(fields))
+			case "number":
+				err = setSealed(batch, key[:len(key)-1]+"\x01", []byte(fields))
 			}
 			if err := errors.Join(err, batch.Commit(nil)); err != nil {
 				t.Fatal(err)
@@ -116,5 +123,42 @@ func TestImportSealsSecrets(t *testing.T) {
 	}
 	if _, err := Open(Options{Dir: dir}); !errors.Is(err, envelope.ErrKey) {
 		t.Errorf("opened without keys: got %v, want %v", err, envelope.ErrKey)
+	}
+}
+
+// A revision that comes late stays what it is, one of the past: it does not bring
+// back what was changed or removed since.
+func TestImportOfAnOldRevision(t *testing.T) {
+	revision := func(name string, number int64, there bool) store.Item {
+		r := &store.CarriedRevision{Ref: store.Ref{Kind: store.KindAccount, Name: name}, Revision: store.Revision{Number: number}}
+		if there {
+			r.Entry = &store.Account{ID: metering.AccountID(name), Name: strings.Repeat("x", int(number))}
+		}
+		return store.Item{Revision: r}
+	}
+	dir := t.TempDir()
+	s, err := Open(Options{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, part := range [][]store.Item{
+		{revision("1", 1, true), revision("1", 3, true), revision("2", 2, true), revision("2", 4, false)},
+		{revision("1", 1, true)},
+		{revision("2", 2, true), revision("1", 3, true), revision("1", 1, true), revision("1", 2, true)},
+	} {
+		if err := s.Import(t.Context(), part, "1"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if s, err = Open(Options{Dir: dir}); err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	known := s.Catalog()
+	if a := known.Account("1"); a == nil || a.Name != "xxx" || known.Account("2") != nil || known.Revision() != 4 {
+		t.Errorf("got %+v, %+v at revision %d; want the third revision, nothing, and 4", a, known.Account("2"), known.Revision())
 	}
 }

@@ -68,14 +68,27 @@ func (k *court) exported() []store.Item {
 	return items
 }
 
-// exportsInOrder: the catalogue comes first, and an entry's revisions in order.
+// exportsInOrder: the catalogue comes first, and an entry's revisions in order. Of
+// a workload's registrations of a product one is the last.
 func (k *court) exportsInOrder(items []store.Item) {
 	k.Helper()
+	type workload struct {
+		name    string
+		product metering.ProductCode
+	}
+	lasts := make(map[workload]time.Time)
 	last := make(map[store.Ref]int64)
 	catalogue := true
 	for i := range items {
 		if err := items[i].Check(); err != nil {
 			k.Errorf("an item that no store can keep was exported: %v", err)
+		}
+		if r := items[i].Registration; r != nil && r.Last {
+			w := workload{r.Workload, r.Product}
+			if !lasts[w].IsZero() {
+				k.Errorf("two registrations of %v are its last", w)
+			}
+			lasts[w] = r.Started
 		}
 		r := items[i].Revision
 		if r == nil {
@@ -90,6 +103,10 @@ func (k *court) exportsInOrder(items []store.Item) {
 		}
 		last[r.Ref] = r.Number
 	}
+	k.equal("when the last registrations began", lasts, map[workload]time.Time{
+		{"task-1", product}: noon().Add(time.Hour + 1), {"task-1", product2}: noon().Add(time.Hour),
+		{"task-2", product}: noon().Add(time.Second), {"task-3", product}: noon().Add(2 * time.Second),
+	})
 }
 
 func (k *court) importing() string {
@@ -127,7 +144,7 @@ func (k *court) refusesBrokenParts(items []store.Item) {
 }
 
 // imports cuts the items into parts of many sizes. Now and then a part comes
-// twice, or after the next one once more, and the store is lost in between.
+// twice, or after the next ones once more, and the store is lost in between.
 func (k *court) imports(items []store.Item) {
 	sizes := []int{1, 3, 40, 2, 333, 17}
 	var before []store.Item
