@@ -14,6 +14,21 @@ import (
 // reading.
 func Instant(t time.Time) time.Time { return t.UTC().Round(0) }
 
+// AsKept is the call with its times and records as every store reads them back.
+func (c Call) AsKept() Call {
+	c.At = Instant(c.At)
+	given := c.Records
+	c.Records = make([]metering.Record, len(given))
+	for i, r := range given {
+		r.Timestamp, r.Received = Instant(r.Timestamp), Instant(r.Received)
+		if len(r.Allocations) == 0 {
+			r.Allocations = nil
+		}
+		c.Records[i] = r
+	}
+	return c
+}
+
 // The first and the last year of times that are kept. SQL stores keep
 // nanoseconds in 64 bits, which hold no others; the zero time is kept, too.
 const (

@@ -5,7 +5,6 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 
-	"github.com/meterd/meterd/internal/metering"
 	"github.com/meterd/meterd/internal/store"
 )
 
@@ -34,22 +33,14 @@ type request struct {
 // newRequest encodes a call. Its errors say what no store can keep, or what does
 // not belong to the calling account.
 func newRequest(ctx context.Context, c store.Call) (*request, error) {
-	r := &request{ctx: ctx, call: c, done: make(chan struct{})}
 	if err := c.Check(); err != nil {
 		return nil, err
 	}
-	r.call.At = store.Instant(c.At)
-	r.call.Records = make([]metering.Record, len(c.Records))
+	r := &request{ctx: ctx, call: c.AsKept(), done: make(chan struct{})}
 	var keys []byte
 	ends := make([]int, len(c.Records))
-	for i := range c.Records {
-		rec := c.Records[i]
-		rec.Timestamp, rec.Received = store.Instant(rec.Timestamp), store.Instant(rec.Received)
-		if len(rec.Allocations) == 0 {
-			rec.Allocations = nil
-		}
-		r.call.Records[i] = rec
-		keys = recordKey(keys, &rec.Key)
+	for i := range r.call.Records {
+		keys = recordKey(keys, &r.call.Records[i].Key)
 		ends[i] = len(keys)
 	}
 	text, start := string(keys), 0

@@ -40,7 +40,7 @@ func (s *Store) Put(ctx context.Context, c store.Change) (int64, error) {
 	for {
 		revisions, err := c.Revise(s.catalog)
 		if err == nil && len(revisions) == 0 {
-			return s.unchanged(ctx)
+			return s.catalog.Revision(), nil
 		}
 		if err == nil {
 			err = s.change(ctx, revisions)
@@ -60,10 +60,6 @@ func (s *Store) Put(ctx context.Context, c store.Change) (int64, error) {
 		}
 	}
 }
-
-// unchanged is the answer to a change that changes nothing. That this is so is
-// known of the catalogue in memory, which may be a second old.
-func (s *Store) unchanged(context.Context) (int64, error) { return s.catalog.Revision(), nil }
 
 // change writes revisions, unless the catalogue is no longer what they were worked
 // out against.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/meterd/meterd/internal/metering"
 	"github.com/meterd/meterd/internal/store"
 )
 
@@ -37,17 +36,9 @@ func newRequest(ctx context.Context, c store.Call) (*request, error) {
 	if err := c.Check(); err != nil {
 		return nil, err
 	}
-	r := &request{ctx: ctx, call: c, done: make(chan struct{}), rows: len(c.Records) + 1}
-	r.call.At = store.Instant(c.At)
-	r.call.Records = make([]metering.Record, len(c.Records))
+	r := &request{ctx: ctx, call: c.AsKept(), done: make(chan struct{}), rows: len(c.Records) + 1}
 	r.kept = make([]keptRecord, len(c.Records))
-	for i := range c.Records {
-		rec := c.Records[i]
-		rec.Timestamp, rec.Received = store.Instant(rec.Timestamp), store.Instant(rec.Received)
-		if len(rec.Allocations) == 0 {
-			rec.Allocations = nil
-		}
-		r.call.Records[i] = rec
+	for i := range r.kept {
 		var err error
 		if r.kept[i], err = keepRecord(&r.call.Records[i]); err != nil {
 			return nil, err
