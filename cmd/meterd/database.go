@@ -20,9 +20,10 @@ import (
 type databaseURL string
 
 // Where a database's URL has a password. It is not parsed: one that names several
-// hosts is no URL to others.
+// hosts is no URL to others. What comes before the last @ is of the user: some
+// clouds' names of users have one, and passwords may, without being escaped.
 var (
-	passwordOfUser   = regexp.MustCompile(`^([a-z]+://[^:/@?]*):[^@/]*@`)
+	passwordOfUser   = regexp.MustCompile(`^([a-z]+://[^:/?]*):[^/?]*@`)
 	passwordOfOption = regexp.MustCompile(`([?&](?:ssl)?password=)[^&]*`)
 )
 

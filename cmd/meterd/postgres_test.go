@@ -239,6 +239,10 @@ func TestDatabaseURL(t *testing.T) {
 		"postgres://h/d?sslpassword=s3cret":              "postgres://h/d?sslpassword=xxx",
 		"postgres://u:s3cret@h/d?password=s3cret":        "postgres://u:xxx@h/d?password=xxx",
 		"postgres://u:s3cret%40x@h/d?application_name=a": "postgres://u:xxx@h/d?application_name=a",
+		"postgres://u:x@s3cret@h/d":                      "postgres://u:xxx@h/d",
+		"postgres://u@server:s3cret@h/d":                 "postgres://u@server:xxx@h/d",
+		"postgres://u@h1:1,h2:2/d":                       "postgres://u@h1:1,h2:2/d",
+		"postgres://u:s3cret@h?application_name=a@b":     "postgres://u:xxx@h?application_name=a@b",
 	} {
 		var log bytes.Buffer
 		slog.New(slog.NewJSONHandler(&log, nil)).Info("ready", "data", url)

@@ -54,6 +54,13 @@ func (c *committer) run() {
 // is not known is told nothing else: what it was refused for may be gone, too.
 func (c *committer) settle(group []*request) {
 	err := c.commit(group)
+	if len(group) > 1 && ofOneCall(err) {
+		// Calls never share a failure: the others have no part in it.
+		for i := range group {
+			c.settle(group[i : i+1])
+		}
+		return
+	}
 	for _, r := range group {
 		if err != nil {
 			r.outcome, r.err = store.Outcome{}, err

@@ -30,10 +30,20 @@ func parse(url string) (*pgxpool.Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("postgres: the connection string cannot be read: %w", withoutSecret(err))
 	}
-	if c := config.ConnConfig; c.ConnectTimeout == 0 {
+	c := config.ConnConfig
+	for _, host := range append(hostsOf(c.Fallbacks), c.Host) {
+		if strings.Contains(host, "@") { // some of a password, which errors would name
+			return nil, errors.New("postgres: the connection string cannot be read: an @ in a user's name or password is written %40")
+		}
+	}
+	if c.ConnectTimeout == 0 {
 		c.ConnectTimeout = connectTime
 	}
 	return config, nil
+}
+
+func hostsOf(all []*pgconn.FallbackConfig) []string {
+	return column(all, func(f **pgconn.FallbackConfig) string { return (*f).Host })
 }
 
 // withoutSecret is a parse error without the string it quotes, which may hold a

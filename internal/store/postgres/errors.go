@@ -71,6 +71,19 @@ func definite(err error) error {
 	return err
 }
 
+// ofOneCall reports whether an error is of what one call of a group wants or writes,
+// and nothing of the group was written: a row that is damaged, a value that the
+// database does not take.
+func ofOneCall(err error) bool {
+	switch c := code(err); {
+	case err == nil, errors.Is(err, store.ErrUnknown), errors.Is(err, store.ErrUnavailable):
+		return false
+	case strings.HasPrefix(c, "22"), strings.HasPrefix(c, "23"), strings.HasPrefix(c, "54"):
+		return true // data exceptions, constraints, limits: an index takes no text of 8 KiB
+	}
+	return errors.Is(err, ErrDamaged)
+}
+
 // rolledBack reports whether an error that answered COMMIT says that nothing was
 // committed. Everything else leaves the outcome unknown.
 func rolledBack(err error) bool {

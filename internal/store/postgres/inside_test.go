@@ -76,7 +76,7 @@ func TestHealth(t *testing.T) {
 
 // TestURLsKeepTheirSecret: what cannot be read is not quoted.
 func TestURLsKeepTheirSecret(t *testing.T) {
-	for _, url := range []string{"postgres://u:s3cret@h:port/d", "postgres://u:s3cret@h/d?sslmode=never", "user=u password=s3cret port=x", "postgres://u:s3cret@[::1/d"} {
+	for _, url := range []string{"postgres://u:s3cret@h:port/d", "postgres://u:s3cret@h/d?sslmode=never", "user=u password=s3cret port=x", "postgres://u:s3cret@[::1/d", "postgres://u:x@s3cret@h/d", "postgres://u:x@s3cret@h1,h2/d", "postgres://u@server:s3cret@h/d"} {
 		err := CheckURL(url)
 		if err == nil || strings.Contains(err.Error(), "s3cret") {
 			t.Errorf("%q: got %v", strings.ReplaceAll(url, "s3cret", "***"), err)

@@ -121,3 +121,40 @@ func TestRestoredDatabase(t *testing.T) {
 		eventually(t, "the node stops", func() bool { return errors.Is(s.Err(), store.ErrUnavailable) })
 	})
 }
+
+// TestChangeBackIsNoRepeat: a change that would change nothing of what its node has
+// seen is held against what the database has. Whoever blocks a key that another
+// node has just let in must not be told that it is blocked.
+func TestChangeBackIsNoRepeat(t *testing.T) {
+	t.Parallel()
+	pgtest.Each(t, func(t *testing.T, c *pgtest.Cluster) {
+		url := migrated(t, c)
+		a, b := open(t, url), open(t, url)
+		put := func(s store.Store, title string, base *int64) error {
+			_, err := s.Put(t.Context(), store.Change{At: noon(), Base: base, Entries: []store.Entry{&store.Product{Code: "prod", Title: title, Seller: seller}}})
+			return err
+		}
+		for i := range 6 { // the other node may look at the right moment
+			if err := put(a, "before", nil); err != nil {
+				t.Fatal(err)
+			}
+			eventually(t, "the other node sees it", func() bool { return b.Catalog().Revision() == a.Catalog().Revision() })
+			seen := b.Catalog().Revision()
+			if err := put(a, "between", nil); err != nil {
+				t.Fatal(err)
+			}
+			if i%2 == 0 {
+				if err := put(b, "before", &seen); !errors.Is(err, store.ErrConflict) {
+					t.Errorf("from a revision that has passed: got %v, want %v", err, store.ErrConflict)
+				}
+				continue
+			}
+			if err := put(b, "before", nil); err != nil {
+				t.Fatal(err)
+			}
+			if title := query[string](t, url, `SELECT body::json->>'Title' FROM entry WHERE kind = 'product'`); title != "before" {
+				t.Errorf("the title is %q after it was changed back to %q", title, "before")
+			}
+		}
+	})
+}

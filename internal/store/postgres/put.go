@@ -39,20 +39,20 @@ func (s *Store) Put(ctx context.Context, c store.Change) (int64, error) {
 	}
 	for {
 		revisions, err := c.Revise(s.catalog)
-		if err == nil && len(revisions) == 0 {
-			return s.catalog.Revision(), nil
-		}
+		base := s.catalog.Revision()
+		last := base + int64(len(revisions))
 		if err == nil {
-			err = s.change(ctx, revisions)
+			err = s.change(ctx, base, last, revisions)
 		}
 		switch {
+		case err == nil && len(revisions) == 0:
+			return base, nil
 		case err == nil:
-			last := revisions[len(revisions)-1].Number
 			entries, removed := store.Changed(revisions)
 			s.catalog.Set(last, entries, removed)
 			return last, nil
 		case errors.Is(err, errRaced):
-			if err := s.catchUp(ctx); err != nil {
+			if err := s.lookBehind(ctx); err != nil {
 				return 0, definite(err)
 			}
 		default:
@@ -61,14 +61,22 @@ func (s *Store) Put(ctx context.Context, c store.Change) (int64, error) {
 	}
 }
 
+// lookBehind catches up with whoever came first. It is bounded: meanwhile the node
+// does not look at the catalogue otherwise.
+func (s *Store) lookBehind(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, lookTime)
+	defer cancel()
+	return s.catchUp(ctx)
+}
+
 // change writes revisions, unless the catalogue is no longer what they were worked
-// out against.
-func (s *Store) change(ctx context.Context, revisions []store.CarriedRevision) error {
+// out against. It may be none: that a change changes nothing is only a guess, too,
+// until the database has said that it is at the revision that was looked at.
+func (s *Store) change(ctx context.Context, base, last int64, revisions []store.CarriedRevision) error {
 	rows, err := s.keepRevisions(revisions)
 	if err != nil {
 		return err
 	}
-	base, last := revisions[0].Number-1, revisions[len(revisions)-1].Number
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), changeTime)
 	defer cancel()
 	return s.repeat(ctx, func(ctx context.Context, tx *transaction) error {

@@ -53,6 +53,18 @@ func TestHeldAlreadyWaitsForTheStandby(t *testing.T) {
 		_, err = s.Append(t.Context(), refused)
 		isUnknown(t, "a duplicate of it", err)
 
+		s.Close()
+		s = waiting(t, url)
+		admitted := call(record(4, 0, 5))
+		admitted.Admission = &store.Admission{Account: seller, Workload: "i-1", Product: "prod"}
+		_, err = s.Append(t.Context(), admitted)
+		isUnknown(t, "a repeat with an admission", err)
+		s.Close()
+		c.Restart(t)
+		s = waiting(t, url)
+		_, err = s.Append(t.Context(), admitted) // the admission is there, too
+		isUnknown(t, "a repeat with an admission that is there", err)
+
 		standby := c.Standby(t, "s1")
 		eventually(t, "the store serves again", func() bool { return s.Err() == nil })
 		out, err := s.Append(t.Context(), repeat)

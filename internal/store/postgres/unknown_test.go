@@ -2,8 +2,10 @@ package postgres_test
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -249,6 +251,49 @@ func TestDamagedRow(t *testing.T) {
 				t.Errorf("%s: the row was served", damage)
 			}
 			query[int64](t, url, `WITH gone AS (DELETE FROM record RETURNING 1) SELECT count(*) FROM gone`)
+		}
+	})
+}
+
+// TestOneCallsFailureIsItsOwn: a call that cannot be decided, or not be written, does
+// no harm to those that share its group.
+func TestOneCallsFailureIsItsOwn(t *testing.T) {
+	pgtest.Each(t, func(t *testing.T, c *pgtest.Cluster) {
+		const calls, damaged, long = 30, 7, 8
+		d := newDatabase(t, c, migrated(t, c))
+		s := d.mustOpen(t)
+		if _, err := s.Append(t.Context(), call(record(damaged, damaged, 1))); err != nil {
+			t.Fatal(err)
+		}
+		query[int64](t, d.url, `UPDATE record SET sum = sum + 1 RETURNING sum`)
+		release := d.proxy.HoldCommits()
+		var wg sync.WaitGroup
+		send := func(n int) {
+			wg.Go(func() {
+				r := record(n, n, 1)
+				if n == long {
+					for range 400 { // more than an index takes, and not to be compressed
+						r.Key.Party += rand.Text()
+					}
+				}
+				_, err := s.Append(t.Context(), call(r))
+				if refused := n == damaged || n == long; refused != (err != nil) || errors.Is(err, store.ErrUnknown) {
+					t.Errorf("call %d: got %v", n, err)
+				}
+			})
+		}
+		for n := range 2 { // a committer is busy with each
+			send(n)
+			d.proxy.AwaitHeld(n + 1)
+		}
+		for n := 2; n < calls; n++ {
+			send(n)
+		}
+		time.Sleep(100 * time.Millisecond) // they wait for a committer
+		release()
+		wg.Wait()
+		if n := query[int64](t, d.url, `SELECT count(*) FROM record`); n != calls-1 {
+			t.Errorf("%d records, want %d", n, calls-1)
 		}
 	})
 }

@@ -22,8 +22,9 @@ type wish struct {
 	args  func() []any
 }
 
-// write writes what the group has decided. It reports whether there was anything,
-// and fails with errRaced if another came first.
+// write writes what the group has decided. It reports whether a row was written,
+// and fails with errRaced if another came first. An admission that is there already
+// is no row: such a transaction is to the database one that has only read.
 func (sh *sheet) write(ctx context.Context, s *Store, tx *transaction) (written bool, err error) {
 	var b pgx.Batch
 	var wishes []wish
@@ -44,6 +45,7 @@ func (sh *sheet) write(ctx context.Context, s *Store, tx *transaction) (written 
 			_ = results.Close() // says the same
 			return false, err
 		}
+		written = written || tag.RowsAffected() > 0
 		raced = raced || w.every && tag.RowsAffected() != int64(w.rows)
 	}
 	if err := results.Close(); err != nil {
@@ -52,7 +54,7 @@ func (sh *sheet) write(ctx context.Context, s *Store, tx *transaction) (written 
 	if raced {
 		return false, errRaced
 	}
-	return true, nil
+	return written, nil
 }
 
 func (sh *sheet) wishes() []wish {
