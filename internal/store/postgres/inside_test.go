@@ -41,6 +41,20 @@ func TestTimes(t *testing.T) {
 	}
 }
 
+// TestBounds: a time that cannot be stored bounds a list like any other.
+func TestBounds(t *testing.T) {
+	early, late := time.Date(1, 2, 1, 0, 0, 0, 0, time.UTC), time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)
+	if least, end := during(early, late); least != math.MinInt64 || end != math.MaxInt64 {
+		t.Errorf("from %v to %v: %d to %d, want everything", early, late, least, end)
+	}
+	if least, end := during(late, early); least != math.MaxInt64 || end != math.MinInt64 {
+		t.Errorf("from %v to %v: %d to %d, want nothing", late, early, least, end)
+	}
+	if least, end := during(time.Time{}, time.Unix(0, 1)); least != math.MinInt64 || end != 1 {
+		t.Errorf("to a nanosecond: %d to %d", least, end)
+	}
+}
+
 func TestHealth(t *testing.T) {
 	var h health
 	start := time.Now()
