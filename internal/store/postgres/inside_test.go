@@ -2,10 +2,13 @@ package postgres
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/meterd/meterd/internal/store"
 )
@@ -52,6 +55,22 @@ func TestBounds(t *testing.T) {
 	}
 	if least, end := during(time.Time{}, time.Unix(0, 1)); least != math.MinInt64 || end != 1 {
 		t.Errorf("to a nanosecond: %d to %d", least, end)
+	}
+}
+
+// TestEndedSessions: what a server refuses a session for, or ends it, says nothing
+// of the call: it is worth another try later.
+func TestEndedSessions(t *testing.T) {
+	for _, code := range []string{"28P01", "28000", "3D000", "42501", "25P03", "57P03", "57P01", "53300"} {
+		err := fmt.Errorf("connecting: %w", &pgconn.PgError{SeverityUnlocalized: "FATAL", Code: code})
+		if got := definite(err); !errors.Is(got, store.ErrUnavailable) || !lost(err) || ofOneCall(err) || rolledBack(err) {
+			t.Errorf("%s: got %v", code, got)
+		}
+	}
+	for _, code := range []string{"22021", "42P01", "54000"} { // of a statement
+		if err := error(&pgconn.PgError{SeverityUnlocalized: "ERROR", Code: code}); lost(err) || errors.Is(definite(err), store.ErrUnavailable) {
+			t.Errorf("%s is taken for a lost connection", code)
+		}
 	}
 }
 
