@@ -42,12 +42,20 @@ func code(err error) string {
 func lost(err error) bool {
 	var connect *pgconn.ConnectError
 	switch c := code(err); {
+	case errors.As(err, &connect), fatal(err):
+		return true // whatever it was refused or ended for: a password, a name, idleness
 	case c == "":
-		return err != nil && !errors.Is(err, errRaced) && !isLocal(err) || errors.As(err, &connect)
+		return err != nil && !errors.Is(err, errRaced) && !isLocal(err)
 	case strings.HasPrefix(c, "08"), strings.HasPrefix(c, "57P"), c == "25006":
 		return true // connection exceptions, shutdown, a primary that is one no more
 	}
 	return false
+}
+
+// fatal reports whether the server ended the session with the error.
+func fatal(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && (pg.SeverityUnlocalized == "FATAL" || pg.SeverityUnlocalized == "PANIC")
 }
 
 // isLocal reports whether an error is of ours, and says nothing of the server.

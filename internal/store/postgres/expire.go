@@ -21,7 +21,7 @@ func (s *Store) Expire(ctx context.Context, e store.Expiry) error {
 	}
 	if !e.Refusals.IsZero() {
 		err := s.expire(ctx, func(ctx context.Context, tx *transaction) (int, error) {
-			return expireRefusals(ctx, tx, nanos(e.Refusals))
+			return expireRefusals(ctx, tx, bound(e.Refusals))
 		})
 		if err != nil {
 			return err

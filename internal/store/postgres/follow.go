@@ -62,10 +62,11 @@ func (s *Store) follow() {
 }
 
 // prove commits something of no meaning, to see whether the database acknowledges
-// commits. It waits as long as that takes: a server whose standby is gone keeps
-// each commit that is given up, and its connection, and has no more than so many.
+// commits. It waits as long as any commit: a primary that goes without a word never
+// answers, and its successor has to be asked. A server whose standby is gone is told
+// that the wait is given up, and keeps neither it nor the connection.
 func (s *Store) prove() <-chan error {
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithTimeout(context.Background(), s.waits)
 	go func() {
 		select {
 		case <-s.closing:

@@ -2,10 +2,13 @@ package postgres
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/meterd/meterd/internal/store"
 )
@@ -37,6 +40,36 @@ func TestTimes(t *testing.T) {
 	for _, at := range []time.Time{time.Date(1677, 12, 31, 0, 0, 0, 0, time.UTC), time.Date(2262, 1, 1, 0, 0, 0, 0, time.UTC), time.Unix(0, math.MinInt64)} {
 		if store.CheckTime(at) == nil {
 			t.Errorf("%v can be kept", at)
+		}
+	}
+}
+
+// TestBounds: a time that cannot be stored bounds a list like any other.
+func TestBounds(t *testing.T) {
+	early, late := time.Date(1, 2, 1, 0, 0, 0, 0, time.UTC), time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)
+	if least, end := during(early, late); least != math.MinInt64 || end != math.MaxInt64 {
+		t.Errorf("from %v to %v: %d to %d, want everything", early, late, least, end)
+	}
+	if least, end := during(late, early); least != math.MaxInt64 || end != math.MinInt64 {
+		t.Errorf("from %v to %v: %d to %d, want nothing", late, early, least, end)
+	}
+	if least, end := during(time.Time{}, time.Unix(0, 1)); least != math.MinInt64 || end != 1 {
+		t.Errorf("to a nanosecond: %d to %d", least, end)
+	}
+}
+
+// TestEndedSessions: what a server refuses a session for, or ends it, says nothing
+// of the call: it is worth another try later.
+func TestEndedSessions(t *testing.T) {
+	for _, code := range []string{"28P01", "28000", "3D000", "42501", "25P03", "57P03", "57P01", "53300"} {
+		err := fmt.Errorf("connecting: %w", &pgconn.PgError{SeverityUnlocalized: "FATAL", Code: code})
+		if got := definite(err); !errors.Is(got, store.ErrUnavailable) || !lost(err) || ofOneCall(err) || rolledBack(err) {
+			t.Errorf("%s: got %v", code, got)
+		}
+	}
+	for _, code := range []string{"22021", "42P01", "54000"} { // of a statement
+		if err := error(&pgconn.PgError{SeverityUnlocalized: "ERROR", Code: code}); lost(err) || errors.Is(definite(err), store.ErrUnavailable) {
+			t.Errorf("%s is taken for a lost connection", code)
 		}
 	}
 }

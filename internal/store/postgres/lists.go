@@ -21,12 +21,24 @@ type moment struct {
 func during(from, to time.Time) (least, end int64) {
 	least, end = math.MinInt64, math.MaxInt64
 	if !from.IsZero() {
-		least = from.UnixNano()
+		least = bound(from)
 	}
 	if !to.IsZero() {
-		end = to.UnixNano()
+		end = bound(to)
 	}
 	return least, end
+}
+
+// bound is a time to compare with what is stored. One that could not be stored is
+// before or after everything: as nanoseconds it would be another.
+func bound(t time.Time) int64 {
+	switch {
+	case store.CheckTime(t) == nil:
+		return t.UnixNano()
+	case t.Before(time.Unix(0, 0)):
+		return math.MinInt64
+	}
+	return math.MaxInt64
 }
 
 const sizeOfRow = 512 // about

@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -104,6 +105,46 @@ func TestLongChange(t *testing.T) {
 		if err := <-made; err != nil || s.Catalog().Account(seller) == nil {
 			t.Errorf("the change: error %v", err)
 		}
+	})
+}
+
+// TestPrimaryGoesWithoutAWord: a primary that has lost its standby and then vanishes,
+// as a machine does without power, ends no connection. Nodes find the next one
+// although they still wait for an answer of the last.
+func TestPrimaryGoesWithoutAWord(t *testing.T) {
+	t.Parallel()
+	own(t, nil, func(t *testing.T, c *pgtest.Cluster, url string) {
+		first, next := pgtest.NewProxy(t, c), pgtest.NewProxy(t, c)
+		hostOf := func(u string) string { return u[strings.Index(u, "@")+1 : strings.LastIndex(u, "/")] }
+		both := first.URL(t, url)
+		both = strings.Replace(both, hostOf(both), hostOf(both)+","+hostOf(next.URL(t, url)), 1)
+		s := waiting(t, both)
+		for range 20 { // as many readers' connections as there are
+			go s.Records(t.Context(), store.RecordQuery{To: 1}) //nolint:errcheck // it is for the pool
+		}
+		c.Set(t, standbyNames, "ANY 1 (s1)")
+		_, err := s.Append(t.Context(), call(record(1, 0, 1)))
+		isUnknown(t, "a record that no standby has", err)
+		waiters := func() int64 {
+			return query[int64](t, url, `SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'`)
+		}
+		eventually(t, "the node asks whether commits are acknowledged", func() bool { return waiters() > 0 })
+		time.Sleep(5 * time.Second)
+		if n := waiters(); n > 2 {
+			t.Errorf("%d commits that were given up wait on the server", n)
+		}
+		eventually(t, "it asks again", func() bool { return waiters() > 0 })
+		first.Freeze(true)
+		first.Refuse(true)
+		c.Set(t, standbyNames, "")
+		eventually(t, "the node takes calls for the next primary", func() bool {
+			_, err := s.Append(t.Context(), call(record(1, 0, 1)))
+			return err == nil
+		})
+		eventually(t, "it reads from there", func() bool {
+			_, err := s.Records(t.Context(), store.RecordQuery{To: 1})
+			return err == nil
+		})
 	})
 }
 
