@@ -73,7 +73,13 @@ func (s *Store) connect(ctx context.Context, o *Options, most int) (*pgxpool.Poo
 	// Only the primary decides: a standby that is listed beside it is passed over.
 	c.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
 	c.OnNotice = warned
-	config.AfterConnect = s.inspect
+	config.AfterConnect = func(ctx context.Context, c *pgx.Conn) error {
+		// Where statements are not prepared nobody tells pgx what an argument is; of
+		// ours these are the ones that it does not know by itself.
+		c.TypeMap().RegisterDefaultPgType([16]byte{}, "uuid")
+		c.TypeMap().RegisterDefaultPgType([][16]byte{}, "_uuid")
+		return s.inspect(ctx, c)
+	}
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("postgres: %w", err)

@@ -6,7 +6,9 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/meterd/meterd/internal/metering"
 	"github.com/meterd/meterd/internal/store"
 	"github.com/meterd/meterd/internal/store/postgres"
 	"github.com/meterd/meterd/internal/store/postgres/pgtest"
@@ -127,4 +129,74 @@ func with(t *testing.T, to, setting, value string) string {
 	query.Set(setting, value)
 	u.RawQuery = query.Encode()
 	return u.String()
+}
+
+// TestUnprepared: a pool before the database that keeps no prepared statements is
+// served by a setting of the connection string (operations.md), whatever is written
+// and read.
+func TestUnprepared(t *testing.T) {
+	t.Parallel()
+	pgtest.Each(t, func(t *testing.T, c *pgtest.Cluster) {
+		url := migrated(t, c)
+		for i, mode := range []string{"exec", "simple_protocol", "cache_describe"} {
+			url := url + "&default_query_exec_mode=" + mode
+			if _, err := postgres.Migrate(t.Context(), url, nil); err != nil {
+				t.Fatalf("%s: %v", mode, err)
+			}
+			s := open(t, url)
+			must := func(what string, err error) {
+				t.Helper()
+				if err != nil {
+					t.Fatalf("%s: %s: %v", mode, what, err)
+				}
+			}
+			r, plus := record(i+1, i, 1), call()
+			plus.Records = append(plus.Records, r)
+			plus.Token = &store.Token{Value: mode}
+			plus.Admission = &store.Admission{Account: seller, Workload: mode, Product: "prod"}
+			plus.Redemption = &store.Redemption{Token: [32]byte{byte(i)}, KeyID: "key"}
+			plus.Registration = &store.RegistrationChange{Begin: &metering.Registration{
+				ID: r.ID, Account: seller, Product: "prod", Workload: mode, Heartbeat: time.Hour, Started: noon(), LastSeen: noon(),
+			}}
+			plus.After = func(store.Outcome) (store.Rest, error) {
+				return store.Rest{
+					Bind:     &r.ID,
+					Event:    &store.Event{ID: r.ID, Account: seller, Time: noon(), Operation: "op", Records: []metering.ID{r.ID}},
+					Refusals: []store.Refusal{{ID: r.ID, Account: seller, Seller: seller, Time: noon()}},
+				}, nil
+			}
+			for again := range 3 {
+				plus.At = noon().Add(time.Duration(again) * time.Minute)
+				out, err := s.Append(t.Context(), plus)
+				must("Append", err)
+				if again > 0 && (out.Answer == nil || *out.Answer != r.ID) {
+					t.Errorf("%s: a repeat is answered with %v", mode, out.Answer)
+				}
+				plus.Registration.Begin.ID[0]++
+			}
+			_, err := s.Append(t.Context(), store.Call{Account: seller, At: noon(), Registration: &store.RegistrationChange{Stop: &r.ID}})
+			must("Append of a stop", err)
+			_, err = s.Put(t.Context(), store.Change{At: noon(), Entries: []store.Entry{&store.Account{ID: seller, Name: mode}}})
+			must("Put", err)
+			for cursor, n := "", 0; ; n++ {
+				page, err := s.Export(t.Context(), cursor)
+				must("Export", err)
+				if cursor = page.Next; cursor == "" {
+					break
+				}
+			}
+			for _, q := range []store.RecordQuery{{}, {Account: seller}, {Product: "prod"}, {Account: seller, Product: "prod", Party: r.Key.Party}} {
+				q.To, q.Limit = r.Key.Hour+1, 1
+				page, err := s.Records(t.Context(), q)
+				must("Records", err)
+				if page.Next != "" {
+					q.Cursor = page.Next
+					_, err = s.Records(t.Context(), q)
+					must("Records", err)
+				}
+			}
+			must("Expire", s.Expire(t.Context(), store.Expiry{Refusals: noon().Add(1), Tokens: noon().AddDate(0, 0, 1)}))
+			must("Close", s.Close())
+		}
+	})
 }
