@@ -69,18 +69,18 @@ func (s *Store) Import(ctx context.Context, part []store.Item, at string) error 
 // it was left, and refuses to begin one in a store that holds anything.
 func (s *Store) stand(ctx context.Context, tx *transaction, was, at string, revision int64) error {
 	b, begun := tx.open()
+	b.Queue(standImport, was, at, revision) // first: of two imports one waits here for the other
 	b.Queue(holdsAnything)
-	b.Queue(standImport, was, at, revision)
 	results := tx.conn.SendBatch(ctx, b)
 	var holds bool
 	var stood int64
 	err := begun(results)
 	if err == nil {
-		err = results.QueryRow().Scan(&holds)
-	}
-	if err == nil {
 		tag, failed := results.Exec()
 		stood, err = tag.RowsAffected(), failed
+	}
+	if err == nil {
+		err = results.QueryRow().Scan(&holds)
 	}
 	if closed := results.Close(); err == nil {
 		err = closed

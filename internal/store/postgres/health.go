@@ -78,7 +78,8 @@ func (h *health) err(now time.Time) error {
 	case h.doubt.cause != nil:
 		return fmt.Errorf("%w: the connection to the database was lost: %w", store.ErrUnavailable, h.doubt.cause)
 	}
-	age := now.Sub(h.read)
+	// A machine that was suspended wakes with a monotonic clock that has stood still.
+	age := max(now.Sub(h.read), now.Round(0).Sub(h.read.Round(0)))
 	switch {
 	case age < freshness:
 		return nil

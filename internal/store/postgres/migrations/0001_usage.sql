@@ -119,3 +119,5 @@ CREATE TABLE IF NOT EXISTS refusal (
 );
 
 CREATE INDEX IF NOT EXISTS refusal_by_seller ON refusal (seller, happened, id);
+
+CREATE INDEX IF NOT EXISTS refusal_by_age ON refusal (happened);
