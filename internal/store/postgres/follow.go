@@ -13,6 +13,9 @@ const lookEvery = time.Second
 // commit: nothing is answered before the primary has been asked again.
 func (s *Store) lose(err error, outcome bool) {
 	s.health.lose(err, outcome)
+	// One connection that is gone may be the first of many: those that lead to a
+	// machine that has vanished would each be waited for, one after the other.
+	s.reads.Reset()
 	s.lookNow()
 }
 
