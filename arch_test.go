@@ -45,6 +45,7 @@ var plan = map[string][]string{
 	// The wall and its stores. The stores do not know the doors.
 	"internal/store":           rooms("envelope metering"),
 	"internal/store/storetest": rooms("envelope metering store"),
+	"internal/store/promise":   rooms("metering store"),
 	"internal/store/embedded":  rooms("envelope metering store"),
 	"internal/store/postgres":  rooms("envelope metering store"),
 
@@ -66,8 +67,8 @@ var plan = map[string][]string{
 // testDoors are what a package's tests may import beyond what mayImport gives the
 // tests of every package.
 var testDoors = map[string][]string{
-	"internal/store/embedded": rooms("store/storetest"),
-	"internal/store/postgres": rooms("store/storetest"),
+	"internal/store/embedded": rooms("store/promise store/storetest"),
+	"internal/store/postgres": rooms("store/promise store/storetest"),
 
 	// Ids are a field everywhere; a test has to make some. A wire test needs a
 	// catalogue, and the operator's door is where one is read.
@@ -86,6 +87,7 @@ var clockReaders = strings.Fields("Now Since Until After AfterFunc Tick NewTimer
 // themselves, and why.
 var trueTime = map[string]string{
 	"internal/store/storetest": "the court is test code, though its files are ordinary ones",
+	"internal/store/promise":   "the checker is test code, though its files are ordinary ones; it counts how long a run took",
 	"internal/store/postgres":  "waits for a network are bounded, and a look at the catalogue grows old, by the true clock; no time that is stored comes from it",
 }
 
