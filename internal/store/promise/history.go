@@ -183,27 +183,32 @@ func (h *History) Now() Moment {
 
 // At is the history as it was at a moment: what was answered later was unknown
 // then, what was sent later had not been sent. A crash image is judged by it.
-func (h *History) At(m Moment) *History {
+func (h *History) At(m Moment) *History { return h.Between(m, m) }
+
+// Between is the history for an image that was taken at some moment between two,
+// as a backup is: what was answered before the first must be in it, what was sent
+// before the second may be.
+func (h *History) Between(from, to Moment) *History {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	then := &History{clock: m}
+	then := &History{clock: to}
 	for _, a := range h.attempts {
-		if a.sent > m {
+		if a.sent > to {
 			break // they are in the order of their sending
 		}
 		b := *a
-		if b.h = then; b.answered > m {
-			b.told, b.answered = nil, never
+		if b.h = then; b.answered > from {
+			b.told, b.repeated, b.answered = nil, nil, never
 		}
 		then.attempts = append(then.attempts, &b)
 	}
 	for _, r := range h.readings {
-		if r.told <= m {
+		if r.told <= from {
 			then.readings = append(then.readings, r)
 		}
 	}
 	for _, o := range h.outages {
-		if o.from <= m {
+		if o.from <= from {
 			then.outages = append(then.outages, o)
 		}
 	}
