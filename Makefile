@@ -10,7 +10,7 @@ FUZZTIME  ?= 30s
 VULNDB    ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help build check fmt lint lint-more test race bench bench-compare fuzz golden cover vuln
+.PHONY: help build check fmt lint lint-more test race bench bench-compare fuzz golden cover vuln planted
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ test: ## Run every test; say what this machine had to leave out
 race: ## Run the tests again, shorter, under the race detector
 	$(GO) test -race -short $(TESTFLAGS) ./...
 	@echo "left out here, and run by make test: most scripts of the commands, docs/operations.md, the canaries, an archive of a hundred thousand files"
+
+planted: ## Plant known bugs, one after the other, and show that the tests catch each; takes minutes
+	$(GO) run ./test/planted $(if $(BUG),-run $(BUG))
 
 bench: ## Benchmark into bench.txt; COUNT=10, BENCHTIME=1s
 	$(GO) test -run='^$$' -bench=. -benchmem -count=$(COUNT) -benchtime=$(BENCHTIME) ./... | tee bench.txt

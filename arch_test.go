@@ -62,6 +62,7 @@ var plan = map[string][]string{
 	"test/sdk":     {anything},
 	"test/browser": {anything},
 	"test/load":    {anything},
+	"test/planted": {},
 }
 
 // testDoors are what a package's tests may import beyond what mayImport gives the

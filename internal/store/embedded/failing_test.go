@@ -154,7 +154,7 @@ func (f *failingFS) file(op, name string, open func() (vfs.File, error)) (vfs.Fi
 	if err != nil {
 		return nil, err
 	}
-	return &failingFile{file, f, name}, nil
+	return &failingFile{File: file, fs: f, name: name}, nil
 }
 
 func (f *failingFS) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
@@ -180,10 +180,13 @@ func (f *failingFS) Rename(oldname, newname string) error {
 	return f.FS.Rename(oldname, newname)
 }
 
+// failingFile is a file of it. After a sync that failed it is as Linux has it:
+// what was not written by then is dropped, and the next sync reports success.
 type failingFile struct {
 	vfs.File
-	fs   *failingFS
-	name string
+	fs      *failingFS
+	name    string
+	dropped atomic.Bool
 }
 
 func (f *failingFile) Write(p []byte) (int, error) {
@@ -198,7 +201,11 @@ func (f *failingFile) Write(p []byte) (int, error) {
 }
 
 func (f *failingFile) sync(sync func() error) error {
+	if f.dropped.Load() {
+		return nil
+	}
 	if f.fs.strikes("sync", f.name) {
+		f.dropped.Store(true)
 		return f.fs.err
 	}
 	return sync()
