@@ -49,7 +49,7 @@ race: ## Run the tests again, shorter, under the race detector
 	@echo "left out here, and run by make test: most scripts of the commands, docs/operations.md, the canaries, an archive of a hundred thousand files"
 
 planted: ## Plant known bugs, one after the other, and show that the tests catch each; takes minutes
-	$(GO) run ./test/planted $(if $(BUG),-run $(BUG))
+	$(GO) run ./test/planted $(if $(BUG),-run '$(BUG)')
 
 bench: ## Benchmark into bench.txt; COUNT=10, BENCHTIME=1s
 	$(GO) test -run='^$$' -bench=. -benchmem -count=$(COUNT) -benchtime=$(BENCHTIME) ./... | tee bench.txt

@@ -54,6 +54,11 @@ func (s *Store) commit(r *request) error {
 	case <-s.fence.failed:
 		return s.fence.cause
 	}
+	return s.await(r)
+}
+
+// await waits until a request that was taken is settled.
+func (s *Store) await(r *request) error {
 	select {
 	case <-r.done:
 		return r.err

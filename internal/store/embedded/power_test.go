@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -130,45 +131,51 @@ func judge(t *testing.T, d *disk, h *promise.History) (problems []string) {
 }
 
 // torn is an image in which all names are kept, and of what was not synced in a
-// file the sectors up to some place; of the rest each was written or was not.
+// file some sectors.
 func (p *power) torn(synced, all *disk, sector int) *disk {
 	torn := newDisk(all.CrashClone(vfs.CrashCloneCfg{}))
 	for _, name := range names(p.t, all) {
 		was, now := contents(p.t, synced, name), contents(p.t, all, name)
-		if bytes.Equal(was, now) {
-			continue
+		if !bytes.Equal(was, now) {
+			replace(p.t, torn, name, tear(p.rand, was, now, sector))
 		}
-		first := 0
-		for first < min(len(was), len(now)) && was[first] == now[first] {
-			first++
-		}
-		first -= first % sector
-		made := bytes.Clone(now)
-		end := first + p.rand.IntN(len(now)-first+1)/sector*sector
-		for at := end; at < len(made); at += sector {
-			if p.rand.IntN(2) == 0 {
-				part := made[at:min(at+sector, len(made))]
-				clear(part)
-				if at < len(was) {
-					copy(part, was[at:])
-				}
-			}
-		}
-		replace(p.t, torn, name, made)
 	}
 	return torn
 }
 
-func names(t *testing.T, d *disk) []string {
+// tear is a file that was being written: from the first sector that differs to
+// some place all is written, and of the rest each sector is or is not.
+func tear(r *rand.Rand, was, now []byte, sector int) []byte {
+	first := 0
+	for first < min(len(was), len(now)) && was[first] == now[first] {
+		first++
+	}
+	first -= first % sector
+	made := bytes.Clone(now)
+	end := first + r.IntN(len(now)-first+1)/sector*sector
+	for at := end; at < len(made); at += sector {
+		if r.IntN(2) == 0 {
+			part := made[at:min(at+sector, len(made))]
+			clear(part)
+			if at < len(was) {
+				copy(part, was[at:])
+			}
+		}
+	}
+	return made
+}
+
+func names(t testing.TB, d *disk) []string {
 	list, err := d.List(dataDir)
 	if err != nil {
 		t.Fatal(err)
 	}
+	slices.Sort(list) // a map keeps them
 	return list
 }
 
 // contents are a file's; nil if it is not there.
-func contents(t *testing.T, d *disk, name string) []byte {
+func contents(t testing.TB, d *disk, name string) []byte {
 	f, err := d.Open(d.PathJoin(dataDir, name))
 	if err != nil {
 		return nil
@@ -181,7 +188,7 @@ func contents(t *testing.T, d *disk, name string) []byte {
 	return text
 }
 
-func replace(t *testing.T, d *disk, name string, text []byte) {
+func replace(t testing.TB, d *disk, name string, text []byte) {
 	f, err := d.Create(d.PathJoin(dataDir, name), vfs.WriteCategoryUnspecified)
 	if err == nil {
 		_, err = f.Write(text)
@@ -196,7 +203,7 @@ func replace(t *testing.T, d *disk, name string, text []byte) {
 	_ = f.Close()
 }
 
-func alike(t *testing.T, a, b *disk) bool {
+func alike(t testing.TB, a, b *disk) bool {
 	files := names(t, a)
 	if len(files) != len(names(t, b)) {
 		return false
