@@ -160,11 +160,23 @@ func (d *day) agreementOf(buyer metering.AccountID) *metering.Agreement {
 	return nil
 }
 
+// plain is an error without the name of the file that failed: Pebble numbers its
+// files in the background, and those numbers are not the seed's.
+func (d *day) plain(err error) error {
+	switch {
+	case errors.Is(err, store.ErrUnknown):
+		return store.ErrUnknown
+	case d.store.Err() != nil:
+		return errDisk
+	}
+	return err
+}
+
 // answer brings the client what it is told, if it gets there.
 func (d *day) answer(a *asked, told embedded.Answered) {
 	unknown := errors.Is(told.Err, store.ErrUnknown)
 	lost := d.rand.IntN(30) == 0 && told.Err == nil // on the way back
-	d.say("%s of %d: %d holders, error %v, lost %t", a.call.Account, len(a.message.usage), len(told.Outcome.Holders), told.Err, lost)
+	d.say("%s of %d: %d holders, error %v, lost %t", a.call.Account, len(a.message.usage), len(told.Outcome.Holders), d.plain(told.Err), lost)
 	switch {
 	case a.gaveUp && told.Err == nil:
 		d.problem("a caller that was gone before the commit was answered: %+v", told.Outcome)
