@@ -92,12 +92,10 @@ func (c *killClaim) promised() promise.Claim {
 	}
 }
 
-// send sends a batch and notes what came back; ok is false when there was no
-// answer.
-func (s *devServer) send(h *promise.History, claims []killClaim) (ok bool) {
+// batchBody is the body of a batch.
+func batchBody(claims []killClaim) string {
 	var body strings.Builder
 	body.WriteString(`{"UsageRecords":[`)
-	promised := make([]promise.Claim, len(claims))
 	for i := range claims {
 		if i > 0 {
 			body.WriteByte(',')
@@ -105,10 +103,19 @@ func (s *devServer) send(h *promise.History, claims []killClaim) (ok bool) {
 		c := &claims[i]
 		fmt.Fprintf(&body, `{"Timestamp":%d,"CustomerAWSAccountId":%q,"LicenseArn":%q,"Dimension":%q,"Quantity":%d}`,
 			c.at.Unix(), killBuyer, killLicense, c.dimension, c.quantity)
-		promised[i] = c.promised()
 	}
 	body.WriteString(`]}`)
-	req, err := signedRequest(s.env[urlVariable], "AKIAMETERDSELLER0001", demoSecret, "BatchMeterUsage", body.String())
+	return body.String()
+}
+
+// send sends a batch and notes what came back; ok is false when there was no
+// answer.
+func (s *devServer) send(h *promise.History, claims []killClaim) (ok bool) {
+	promised := make([]promise.Claim, len(claims))
+	for i := range claims {
+		promised[i] = claims[i].promised()
+	}
+	req, err := signedRequest(s.env[urlVariable], "AKIAMETERDSELLER0001", demoSecret, "BatchMeterUsage", batchBody(claims))
 	if err != nil {
 		return false
 	}

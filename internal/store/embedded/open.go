@@ -24,6 +24,7 @@ func Open(o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.Look()
 	go c.run()
 	return s, nil
 }
@@ -47,6 +48,7 @@ func prepare(o Options) (*Store, *committer, error) {
 	s := &Store{
 		copies:  o.Dir != "" || o.FS != nil,
 		fence:   newFence(disk, dir, log),
+		room:    room{reserve: o.Reserve},
 		catalog: store.NewCatalog(),
 		keys:    o.Keys,
 		accept:  o.Accept,
