@@ -143,7 +143,7 @@ func (s *Store) Close() error {
 		s.reads.Unlock()
 
 		ended := make(chan error, 1)
-		go func() { ended <- errors.Join(s.db.Close(), s.lock.Close()) }()
+		go func() { ended <- errors.Join(s.db.Close(), s.fence.closeMark(), s.lock.Close()) }()
 		select {
 		case s.closeErr = <-ended:
 		case <-s.fence.failed:

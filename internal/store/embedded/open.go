@@ -84,9 +84,12 @@ func (s *Store) open(dir string) (c *committer, err error) {
 		}
 	}()
 	if fresh {
-		if err := s.makeDatabase(dir); err != nil {
-			return nil, openError(dir, err)
-		}
+		err = s.makeDatabase(dir)
+	} else {
+		err = checkMark(s.fence, dir)
+	}
+	if err != nil {
+		return nil, openError(dir, err)
 	}
 	if s.db, err = pebble.Open(dir, s.options(false)); err != nil {
 		return nil, openError(dir, err)
@@ -149,7 +152,7 @@ func (s *Store) release() error {
 	if s.db != nil {
 		err = s.db.Close()
 	}
-	return errors.Join(err, s.lock.Close())
+	return errors.Join(err, s.fence.closeMark(), s.lock.Close())
 }
 
 func lock(disk vfs.FS, dir string) (*pebble.Lock, error) {
