@@ -63,6 +63,7 @@ var plan = map[string][]string{
 	"test/browser": {anything},
 	"test/load":    {anything},
 	"test/planted": {},
+	"test/soak":    {},
 }
 
 // testDoors are what a package's tests may import beyond what mayImport gives the
