@@ -196,7 +196,7 @@ func TestHealth(t *testing.T) {
 	s := newTestServer(t)
 	s.ready.Store(true)
 	text, ok := s.verbose()
-	for i, want := range []string{"[+] serving", "[+] store", "[+] catalogue: revision 0", "[+] clock: 2", "[+] disk: in memory"} {
+	for i, want := range []string{"[+] serving", "[+] store", "[+] catalogue: revision 0", "[+] clock: 2", "[+] disk: none of its own"} {
 		if lines := strings.Split(text, "\n"); !ok || !strings.HasPrefix(lines[i], want) {
 			t.Errorf("%q, want %q", lines[i], want)
 		}
