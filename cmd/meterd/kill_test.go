@@ -130,6 +130,7 @@ products:
 type devServer struct {
 	process *exec.Cmd
 	env     map[string]string
+	signer  [2]string // what records are signed with, id and secret; empty: the demo's
 }
 
 // startDev starts `meterd dev` and waits until it is ready.

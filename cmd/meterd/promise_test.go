@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -115,7 +116,8 @@ func (s *devServer) send(h *promise.History, claims []killClaim) (ok bool) {
 	for i := range claims {
 		promised[i] = claims[i].promised()
 	}
-	req, err := signedRequest(s.env[urlVariable], "AKIAMETERDSELLER0001", demoSecret, "BatchMeterUsage", batchBody(claims))
+	key, secret := cmp.Or(s.signer[0], "AKIAMETERDSELLER0001"), cmp.Or(s.signer[1], demoSecret)
+	req, err := signedRequest(s.env[urlVariable], key, secret, "BatchMeterUsage", batchBody(claims))
 	if err != nil {
 		return false
 	}
