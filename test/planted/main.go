@@ -23,10 +23,6 @@ import (
 
 // later are the bugs that are known and not planted, with what they wait for.
 var later = []struct{ name, waits string }{
-	{"on_conflict_do_update", "the faults of PostgreSQL; its like on the embedded store is overwrite_holder"},
-	{"ignore_replication_warning", "the faults of PostgreSQL"},
-	{"duplicate_does_not_wait_for_standby", "the faults of PostgreSQL; its like on the embedded store is held_already_does_not_wait"},
-	{"read_from_replica", "the faults of PostgreSQL; its like on the embedded store is readers_see_too_early"},
 	{"not_action_read_as_action", "policy documents, which there are none of yet"},
 }
 
