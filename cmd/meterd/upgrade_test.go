@@ -63,10 +63,10 @@ func upgraded(t *testing.T, binary string, cluster *pgtest.Cluster, seed uint64,
 	u.await(client, &history)
 
 	var (
-		number  atomic.Int64
-		stop    = make(chan struct{})
-		done    sync.WaitGroup
-		now     = time.Now().UTC().Truncate(time.Hour)
+		number atomic.Int64
+		stop   = make(chan struct{})
+		done   sync.WaitGroup
+		now    = time.Now().UTC().Truncate(time.Hour)
 	)
 	for n := range uint64(callers) {
 		dice := rand.New(rand.NewPCG(seed, n))
@@ -95,7 +95,7 @@ func upgraded(t *testing.T, binary string, cluster *pgtest.Cluster, seed uint64,
 		nodes[i] = u.start()
 		front.put(i, nodes[i].url)
 		front.awaitReady(t, i)
-		tally.Add("nodes replaced", 1)
+		tally.Add("replaced-nodes", 1)
 	}
 	time.Sleep(300 * time.Millisecond)
 	close(stop)
@@ -106,7 +106,7 @@ func upgraded(t *testing.T, binary string, cluster *pgtest.Cluster, seed uint64,
 		t.Fatal(err)
 	}
 	for _, v := range found {
-		t.Errorf("seed %d: %v", seed, v)
+		t.Errorf("seed %d: %v\n%s", seed, v, promise.Replay(t, "cmd/meterd", seed))
 	}
 	for _, n := range nodes {
 		n.stop(t)
@@ -117,7 +117,7 @@ func upgraded(t *testing.T, binary string, cluster *pgtest.Cluster, seed uint64,
 	tally.Add("duplicates", counts.Duplicate)
 	tally.Add("unknown", counts.Unknown)
 	errors, longest := front.errors()
-	tally.Add("answers that were errors", errors)
+	tally.Add("errors", errors)
 	t.Logf("%d of the answers were errors; for %s at the longest there were no others", errors, longest.Round(time.Millisecond))
 	if longest > 5*time.Second {
 		t.Errorf("for %s all answers were errors; 5 s at the most", longest)
