@@ -28,6 +28,14 @@ type soaked struct {
 	slice     time.Duration
 }
 
+// module is where the go command runs for a package, and what it is called there.
+func (s soaked) module() (dir, pkg string) {
+	if s.pkg == "./test/sdk" {
+		return s.pkg, "."
+	}
+	return ".", s.pkg
+}
+
 // Those that take a second make one round in a process.
 var tests = []soaked{
 	{"./internal/store/embedded", "TestSimulation", 30 * time.Second},
@@ -38,6 +46,11 @@ var tests = []soaked{
 	{"./internal/awsapi", "TestClocksJump", 2 * time.Minute},
 	{"./cmd/meterd", "TestKill", 5 * time.Minute},
 	{"./cmd/meterd", "TestBackupUnderLoad", 2 * time.Minute},
+	{"./cmd/meterd", "TestRollingUpgrade", 2 * time.Minute},
+	{"./test/sdk", "TestAnswersDropped", 2 * time.Minute},
+	{"./internal/store/postgres", "TestServerFaults", 5 * time.Minute},
+	{"./internal/store/postgres", "TestCuts", 5 * time.Minute},
+	{"./internal/store/postgres", "TestNodesRace", 5 * time.Minute},
 }
 
 func main() {
@@ -112,7 +125,9 @@ func (s soaked) soak(ctx context.Context, out io.Writer, share time.Duration, t 
 
 // run runs a slice, shows its progress, and adds its counts up.
 func (s soaked) run(ctx context.Context, out io.Writer, slice time.Duration, t *table) error {
-	cmd := exec.CommandContext(ctx, "go", "test", "-count=1", "-v", "-timeout=0", "-run", "^"+s.test+"$", s.pkg)
+	dir, pkg := s.module()
+	cmd := exec.CommandContext(ctx, "go", "test", "-count=1", "-v", "-timeout=0", "-run", "^"+s.test+"$", pkg)
+	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "METERD_TEST_SOAK="+slice.String())
 	output, err := cmd.StdoutPipe()
 	if err != nil {
