@@ -210,10 +210,3 @@ func (s *devServer) meter(number int32) (id string, ok bool) {
 	}
 	return out.Results[0].MeteringRecordId, out.Results[0].Status == "Success"
 }
-
-func (s *devServer) admin(t *testing.T, path string, out any) {
-	t.Helper()
-	if err := s.operator().call(t.Context(), http.MethodGet, path, nil, out); err != nil {
-		t.Fatal(err)
-	}
-}
