@@ -41,10 +41,11 @@ func TestAnswersDropped(t *testing.T) {
 	}
 }
 
+const dropSeller metering.AccountID = "210987654321"
+
 const (
-	dropSeller  metering.AccountID = "210987654321"
-	dropBuyer                      = "111122223333"
-	dropLicense                    = "arn:aws:license-manager::294406891311:license:l-0a"
+	dropBuyer   = "111122223333"
+	dropLicense = "arn:aws:license-manager::294406891311:license:l-0a"
 	// A place is an hour and a dimension.
 	dropHours, dropDimensions = 5, 200
 )
