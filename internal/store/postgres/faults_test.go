@@ -12,8 +12,8 @@ import (
 )
 
 // TestServerFaults: under load on two nodes, the primary is killed, stopped
-// without a checkpoint, frozen, and failed over to its synchronous standby, in an
-// order that the seed says. Writing is back within 30 s each time, nothing is
+// without a checkpoint, frozen, and failed over to its synchronous standby, and that
+// is frozen, in an order that the seed says. Writing is back within 30 s each time, nothing is
 // acknowledged meanwhile, and what the last primary holds is what was promised.
 func TestServerFaults(t *testing.T) {
 	t.Parallel()
@@ -65,7 +65,11 @@ func serverFaults(t *testing.T, version int, seed uint64, tally *promise.Tally) 
 		name string
 		do   func(*served)
 	}{
-		{"kills", (*served).kill}, {"stops", (*served).stop}, {"freezes", (*served).freeze}, {"failovers", (*served).failOver},
+		{"kills", (*served).kill},
+		{"stops", (*served).stop},
+		{"freezes", (*served).freeze},
+		{"standby-freezes", (*served).freezeStandby},
+		{"failovers", (*served).failOver},
 	}
 	s.dice.Shuffle(len(faults), func(i, j int) { faults[i], faults[j] = faults[j], faults[i] })
 	for _, fault := range faults {
@@ -113,12 +117,30 @@ func (s *served) freeze() {
 	s.primary.Resume(s.t)
 }
 
+// freezeStandby stops the standby, so that commits wait.
+func (s *served) freezeStandby() {
+	s.standby.Pause(s.t)
+	s.load.history.Down()
+	s.pause(2 * time.Second)
+	s.load.history.Up()
+	s.standby.Resume(s.t)
+}
+
 // failOver kills the primary, promotes its standby and lets the nodes reach that.
 // They acknowledge nothing over it before it waits for a standby of its own, which
-// is there before the setting is made, or after.
+// is there before the setting is made, or after. In half of the cases commits wait
+// for the standby when the primary dies, and are not all on it.
 func (s *served) failOver() {
-	s.primary.Kill(s.t)
-	s.load.history.Down()
+	if s.dice.IntN(2) == 0 {
+		s.standby.Pause(s.t)
+		s.load.history.Down()
+		s.pause(time.Second)
+		s.primary.Kill(s.t)
+		s.standby.Resume(s.t)
+	} else {
+		s.primary.Kill(s.t)
+		s.load.history.Down()
+	}
 	s.primary = s.standby
 	s.primary.Promote(s.t)
 	s.proxy.Point(s.t, s.primary)
@@ -130,6 +152,7 @@ func (s *served) failOver() {
 		first, second = wait, follow
 	}
 	first()
+	s.pause(time.Second) // in which a commit would not be acknowledged, or a node not be content
 	s.load.history.Up()
 	second()
 }
