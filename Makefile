@@ -8,9 +8,10 @@ COUNT     ?= 10
 BENCHTIME ?= 1s
 FUZZTIME  ?= 30s
 VULNDB    ?=
+SOAK      ?= 30m
 
 .DEFAULT_GOAL := help
-.PHONY: help build check fmt lint lint-more test race bench bench-compare fuzz golden cover vuln
+.PHONY: help build check fmt lint lint-more test race bench bench-compare fuzz golden cover vuln planted soak
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +52,12 @@ test: ## Run every test; say what this machine had to leave out
 race: ## Run the tests again, shorter, under the race detector
 	$(GO) test -race -short $(TESTFLAGS) ./...
 	@echo "left out here, and run by make test: PostgreSQL 15 (18 is run), most scripts of the commands, docs/operations.md, the canaries, an archive of a hundred thousand files"
+
+soak: ## Run the tests of faults for SOAK=30m, one after the other, and print what they did
+	$(GO) run ./test/soak -for $(SOAK) $(if $(TEST),-run '$(TEST)')
+
+planted: ## Plant known bugs, one after the other, and show that the tests catch each; takes minutes
+	$(GO) run ./test/planted $(if $(BUG),-run '$(BUG)')
 
 bench: ## Benchmark into bench.txt; COUNT=10, BENCHTIME=1s
 	$(GO) test -run='^$$' -bench=. -benchmem -count=$(COUNT) -benchtime=$(BENCHTIME) ./... | tee bench.txt

@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io/fs"
-	"maps"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,64 +15,66 @@ import (
 	"testing"
 	"time"
 
-	"github.com/meterd/meterd/internal/admin"
+	"github.com/meterd/meterd/internal/store/promise"
 )
 
-// TestBackupUnderLoad backs a server up in the midst of calls, several times,
-// restores each backup elsewhere, serves from it, and finds every record that was
-// acknowledged before the backup began, once, under its id.
+// TestBackupUnderLoad backs a server up in the midst of calls, several times. Then
+// the directory is destroyed. Each backup is restored elsewhere and served from,
+// and every record that was acknowledged before it began is there, as promised.
 func TestBackupUnderLoad(t *testing.T) {
-	const backups, callers = 3, 4
 	binary, err := exec.LookPath("meterd") // this program, by testscript.Main
 	if err != nil {
 		t.Fatal(err)
 	}
+	tally := promise.NewTally(t)
+	for seed := range tally.Runs(1) {
+		backedUp(t, binary, seed, tally)
+	}
+}
+
+func backedUp(t *testing.T, binary string, seed uint64, tally *promise.Tally) {
+	const backups, callers = 3, 4
 	dir := t.TempDir()
 	catalog, data := filepath.Join(dir, "catalog.yaml"), filepath.Join(dir, "data")
 	if err := os.WriteFile(catalog, []byte(killCatalog()), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	server := startDev(t, binary, "--data", data, "--catalog", catalog, "--throttle", "off", "--clock", "2026-09-15T23:30:00Z")
-	var mu sync.Mutex
-	acknowledged := make(map[string]int32)
-	var numbers atomic.Int32
-	var stop atomic.Bool
-	var callersDone sync.WaitGroup
-	for range callers {
+	var (
+		history     promise.History
+		numbers     atomic.Int64
+		stop        atomic.Bool
+		callersDone sync.WaitGroup
+	)
+	for i := range callers {
+		own := rand.New(rand.NewPCG(seed, uint64(i)))
 		callersDone.Go(func() {
 			for !stop.Load() {
-				number := numbers.Add(1)
-				id, ok := server.meter(number)
-				if !ok {
+				if !server.send(&history, []killClaim{newKillClaim(numbers.Add(1), own)}) {
 					return
 				}
-				mu.Lock()
-				acknowledged[id] = number
-				mu.Unlock()
 			}
 		})
 	}
 	type taken struct {
-		file   string
-		before map[string]int32
+		file          string
+		before, after promise.Moment
 	}
 	var all []taken
 	for i := range backups {
 		time.Sleep(300 * time.Millisecond)
-		mu.Lock()
-		before := maps.Clone(acknowledged)
-		mu.Unlock()
-		file := filepath.Join(dir, "backup"+string(rune('0'+i)))
+		b := taken{file: filepath.Join(dir, "backup"+string(rune('0'+i))), before: history.Now()}
 		began := time.Now()
-		if err := server.command(binary, "backup", file).Run(); err != nil {
+		if err := server.command(binary, "backup", b.file).Run(); err != nil {
 			t.Fatal(err)
 		}
-		info, err := os.Stat(file)
+		b.after = history.Now()
+		info, err := os.Stat(b.file)
 		if err != nil || info.Mode() != 0o600 {
 			t.Fatalf("%v, %v; want mode 0600", info, err)
 		}
-		t.Logf("%d records before, %d bytes, %s", len(before), info.Size(), time.Since(began))
-		all = append(all, taken{file, before})
+		t.Logf("%d bytes, %s", info.Size(), time.Since(began))
+		all = append(all, b)
 	}
 	stop.Store(true)
 	callersDone.Wait()
@@ -83,40 +85,31 @@ func TestBackupUnderLoad(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(data, checkpointName)); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the backup's copy is still there: %v", err)
 	}
+	if err := os.RemoveAll(data); err != nil {
+		t.Fatal(err)
+	}
 	for _, b := range all {
 		restored := b.file + ".data"
 		if out, err := exec.Command(binary, "restore", b.file, "--data", restored).CombinedOutput(); err != nil {
 			t.Fatalf("%v: %s", err, out)
 		}
-		found := recordsOf(t, startDev(t, binary, "--data", restored, "--catalog", catalog))
-		for id, quantity := range b.before {
-			if got, ok := found[id]; !ok || got != quantity {
-				t.Errorf("record %s was acknowledged before the backup with quantity %d; it is there: %t, with %d", id, quantity, ok, got)
-			}
+		again := startDev(t, binary, "--data", restored, "--catalog", catalog)
+		then := history.Between(b.before, b.after)
+		found, err := then.Check(t.Context(), &adminLedger{again.operator(), "kill"})
+		if err != nil {
+			t.Fatal(err)
 		}
-		if len(b.before) < 10 {
-			t.Errorf("%d records came before: the test shows nothing", len(b.before))
+		for _, v := range found {
+			t.Errorf("seed %d, %s: %v", seed, b.file, v)
 		}
+		counts := then.Counts()
+		if counts.Accepted < 10 {
+			t.Errorf("%+v before: the test shows nothing", counts)
+		}
+		tally.Add("restores", 1)
+		tally.Add("accepted", counts.Accepted)
 	}
 	refusesDamaged(t, binary, all[0].file)
-}
-
-func recordsOf(t *testing.T, s *devServer) map[string]int32 {
-	t.Helper()
-	found := make(map[string]int32)
-	for cursor := ""; ; {
-		var page admin.Records
-		s.admin(t, "/records?product=kill&cursor="+cursor, &page)
-		for _, r := range page.Records {
-			if _, twice := found[r.ID]; twice {
-				t.Errorf("record %s is there twice", r.ID)
-			}
-			found[r.ID] = r.Quantity
-		}
-		if cursor = page.Next; cursor == "" {
-			return found
-		}
-	}
 }
 
 // refusesDamaged cuts a backup off and changes it: neither is restored, and

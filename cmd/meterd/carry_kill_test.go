@@ -49,9 +49,9 @@ func carriedStore(t *testing.T, dir string, n int) {
 	}
 }
 
-// killed runs a command again and again, and ends it with SIGKILL a little later
+// cutShort runs a command again and again, and ends it with SIGKILL a little later
 // each time, until it has come to its end. It returns how often it was killed.
-func killed(t *testing.T, first time.Duration, name string, args ...string) (kills int, out []byte) {
+func cutShort(t *testing.T, first time.Duration, name string, args ...string) (kills int, out []byte) {
 	t.Helper()
 	for after := first; ; after += first {
 		var b bytes.Buffer
@@ -87,11 +87,11 @@ func TestKilledCarry(t *testing.T) {
 	dir := t.TempDir()
 	from, to, file, second := filepath.Join(dir, "from"), filepath.Join(dir, "to"), filepath.Join(dir, "file"), filepath.Join(dir, "second")
 	carriedStore(t, from, records)
-	exports, out := killed(t, 50*time.Millisecond, binary, "export", file, "--data", from, "--resume")
+	exports, out := cutShort(t, 50*time.Millisecond, binary, "export", file, "--data", from, "--resume")
 	if !strings.Contains(string(out), ": 40000 records, 1 revisions of the catalogue, ") {
 		t.Errorf("export says %s", out)
 	}
-	imports, out := killed(t, 50*time.Millisecond, binary, "import", file, "--data", to)
+	imports, out := cutShort(t, 50*time.Millisecond, binary, "import", file, "--data", to)
 	if !strings.Contains(string(out), ": 40000 records, ") || !strings.Contains(string(out), "the books balance.") {
 		t.Errorf("import says %s", out)
 	}

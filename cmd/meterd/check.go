@@ -17,11 +17,12 @@ func newCheck() *cobra.Command {
 	var output string
 	cmd := &cobra.Command{
 		Use: "check", Short: "Prove that the books balance: go through every record", Args: exactly(),
-		Long: `Go through every record and prove that the books balance: one record for each
-key, no id twice, allocations that add up to the quantity, nothing metered that
-the catalogue does not know. It asks a running server or, with --data or --store,
-opens the store of one that does not run. It exits with 0 if they balance, and with
-1 if not.
+		Long: `Go through every record and prove that the books balance: each record is what
+was written, by its checksum; one record for each key, no id twice, allocations
+that add up to the quantity, nothing metered that the catalogue does not know.
+What is damaged is named, and the check goes on behind it. It asks a running
+server or, with --data or --store, opens the store of one that does not run. It
+exits with 0 if they balance, and with 1 if not.
 
 The digest is of all records, whatever their order: two stores with the same number
 of records and the same digest hold the same ones.`,

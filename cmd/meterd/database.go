@@ -57,7 +57,7 @@ func checkConnections(text string) error {
 // open opens the store that serve is configured with.
 func (c *config) open(ctx context.Context, keys *envelope.Keys, log *slog.Logger) (store.Store, error) {
 	if c.store == "" {
-		db, err := embedded.Open(embedded.Options{Dir: c.data, Logger: log, Keys: keys, Accept: refuseDemo})
+		db, err := embedded.Open(embedded.Options{Dir: c.data, Logger: log, Keys: keys, Accept: refuseDemo, Reserve: leastDisk})
 		if err != nil {
 			return nil, err // not a store that is no nil
 		}

@@ -31,6 +31,8 @@ func (s *server) checks() []check {
 		}},
 		{"store", func() (string, error) {
 			switch err := s.store.Err(); {
+			case errors.Is(err, store.ErrNoRoom):
+				return "", errors.New("nothing is written: the disk is nearly full")
 			case errors.Is(err, store.ErrUnavailable):
 				return "", errors.New("the database is out of reach; the log says why")
 			case err != nil:

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"os"
 	"os/exec"
@@ -15,73 +16,93 @@ import (
 	"testing"
 	"time"
 
-	"github.com/meterd/meterd/internal/admin"
+	"github.com/meterd/meterd/internal/store/promise"
 )
 
 // TestKill ends the built binary with SIGKILL in the midst of calls, several
-// times over one directory, and then finds every record it had acknowledged,
-// once, under the id it had given.
+// times over one directory, and holds what is then there against the promise.
+// Callers take their records from the same few places, so that they repeat and
+// contradict one another, and what got no answer is sent again after the restart.
 func TestKill(t *testing.T) {
-	const cycles, callers = 5, 8
+	runs := 3
+	if testing.Short() {
+		runs = 1
+	}
 	binary := filepath.Join(t.TempDir(), "meterd")
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
+	tally := promise.NewTally(t)
+	for seed := range tally.Runs(runs) {
+		killed(t, binary, seed, tally)
+	}
+}
+
+// killed is one life of a directory: so many kills, and a look at the end.
+func killed(t *testing.T, binary string, seed uint64, tally *promise.Tally) {
+	const cycles, callers = 10, 8
 	data := filepath.Join(t.TempDir(), "data")
 	catalog := filepath.Join(t.TempDir(), "catalog.yaml")
 	if err := os.WriteFile(catalog, []byte(killCatalog()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	acknowledged := make(map[string]int32) // id → quantity, which is the record's number
-	var numbers atomic.Int32
-
-	for cycle := range cycles {
-		server := startDev(t, binary, "--data", data, "--catalog", catalog, "--throttle", "off", "--clock", "2026-09-15T23:30:00Z")
-		var mu sync.Mutex
+	args := []string{"--data", data, "--catalog", catalog, "--throttle", "off", "--clock", "2026-09-15T23:30:00Z"}
+	r := rand.New(rand.NewPCG(seed, 0))
+	var (
+		history promise.History
+		number  atomic.Int64
+		mu      sync.Mutex
+		unknown [][]killClaim // what got no answer, to be sent again
+	)
+	for range cycles {
+		server := startDev(t, binary, args...)
 		var callersDone sync.WaitGroup
 		for range callers {
+			own := rand.New(rand.NewPCG(r.Uint64(), 0))
 			callersDone.Go(func() {
 				for {
-					number := numbers.Add(1)
-					id, ok := server.meter(number)
-					if !ok {
+					var claims []killClaim
+					mu.Lock()
+					if n := len(unknown); n > 0 {
+						claims, unknown = unknown[n-1], unknown[:n-1]
+					}
+					mu.Unlock()
+					if claims == nil {
+						for range 1 + own.IntN(4) {
+							claims = append(claims, newKillClaim(number.Add(1), own))
+						}
+					}
+					if !server.send(&history, claims) {
+						mu.Lock()
+						unknown = append(unknown, claims)
+						mu.Unlock()
 						return // the server is gone
 					}
-					mu.Lock()
-					acknowledged[id] = number
-					mu.Unlock()
 				}
 			})
 		}
-		time.Sleep(time.Duration(100+cycle*70) * time.Millisecond)
+		time.Sleep(time.Duration(50+r.IntN(250)) * time.Millisecond)
 		server.kill(t)
 		callersDone.Wait()
+		tally.Add("kills", 1)
 	}
-	if len(acknowledged) < 10*cycles {
-		t.Fatalf("only %d records were acknowledged: the test shows nothing", len(acknowledged))
+	server := startDev(t, binary, args...)
+	found, err := history.Check(t.Context(), &adminLedger{server.operator(), "kill"})
+	if err != nil {
+		t.Fatal(err)
 	}
-
-	server := startDev(t, binary, "--data", data, "--catalog", catalog)
-	found := make(map[string]int32)
-	for cursor := ""; ; {
-		var page admin.Records
-		server.admin(t, "/records?product=kill&cursor="+cursor, &page)
-		for _, r := range page.Records {
-			if _, twice := found[r.ID]; twice {
-				t.Errorf("record %s is there twice", r.ID)
-			}
-			found[r.ID] = r.Quantity
-		}
-		if cursor = page.Next; cursor == "" {
-			break
-		}
+	server.kill(t)
+	for _, v := range found {
+		t.Errorf("seed %d: %v", seed, v)
 	}
-	for id, quantity := range acknowledged {
-		if got, ok := found[id]; !ok || got != quantity {
-			t.Errorf("record %s was acknowledged with quantity %d; after the kills it is there: %t, with %d", id, quantity, ok, got)
-		}
+	counts := history.Counts()
+	tally.Add("attempts", counts.Attempts)
+	tally.Add("accepted", counts.Accepted)
+	tally.Add("duplicates", counts.Duplicate)
+	tally.Add("unknown", counts.Unknown)
+	if counts.Accepted < 10*cycles || counts.Duplicate == 0 || counts.Unknown == 0 {
+		t.Fatalf("%+v: the test shows nothing", counts)
 	}
-	t.Logf("%d kills, %d records acknowledged, %d found", cycles, len(acknowledged), len(found))
 }
 
 // Each number of a record is a place of its own: an hour and a dimension.
@@ -109,6 +130,7 @@ products:
 type devServer struct {
 	process *exec.Cmd
 	env     map[string]string
+	signer  [2]string // what records are signed with, id and secret; empty: the demo's
 }
 
 // startDev starts `meterd dev` and waits until it is ready.
@@ -187,12 +209,4 @@ func (s *devServer) meter(number int32) (id string, ok bool) {
 		return "", false
 	}
 	return out.Results[0].MeteringRecordId, out.Results[0].Status == "Success"
-}
-
-func (s *devServer) admin(t *testing.T, path string, out any) {
-	t.Helper()
-	c := &client{url: s.env[urlVariable], token: s.env[tokenVariable]}
-	if err := c.call(t.Context(), http.MethodGet, path, nil, out); err != nil {
-		t.Fatal(err)
-	}
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/meterd/meterd/internal/caller"
 	"github.com/meterd/meterd/internal/envelope"
 	"github.com/meterd/meterd/internal/store"
+	"github.com/meterd/meterd/internal/store/embedded"
 )
 
 func newServe() *cobra.Command {
@@ -84,8 +85,10 @@ func (r *reading) refuse() {
 	}
 }
 
-// leastDisk is how much room the data needs. With less, a write may soon fail,
-// which ends the store: better to be sent nothing before.
+// leastDisk is how much room the data needs: what is in memory and still to be
+// written to tables, which is 4 times 32 MiB at the most. With less, a write may
+// soon fail, which ends the store. Before that, the server is not ready, and
+// refuses what is to be written.
 const leastDisk = 128 << 20
 
 // serve is `meterd serve`, once its configuration is known to be sound.
@@ -125,6 +128,9 @@ func serve(ctx context.Context, stdout io.Writer, c *config) (err error) {
 		log.Warn("this binary is for tests: it was built with the tag meterd_movable_clock")
 	}
 	s.data, s.leastDisk = c.data, leastDisk
+	if local, ok := db.(*embedded.Store); ok {
+		s.look = local.Look
+	}
 	s.drainDelay, s.drainTimeout = c.drainDelay, c.drainTimeout
 	s.certificate, s.supervisor = cert, newSupervisor(log)
 	m := newMetrics()

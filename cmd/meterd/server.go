@@ -30,6 +30,7 @@ type server struct {
 
 	data         string // the store's directory; "": memory
 	leastDisk    uint64 // free bytes that readiness asks for there
+	look         func() // looks whether there is room again; nil: there is nothing to look at
 	drainDelay   time.Duration
 	drainTimeout time.Duration
 	certificate  *certificate                    // nil: plain HTTP
@@ -136,6 +137,9 @@ func (s *server) until(ctx context.Context, failed <-chan error) error {
 		case err := <-failed:
 			return err
 		case <-health.C:
+			if s.look != nil {
+				s.look()
+			}
 			if err := s.failed(); err != nil {
 				return err
 			}

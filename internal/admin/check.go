@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/meterd/meterd/internal/metering"
@@ -24,8 +25,9 @@ const maxFindings = 100
 
 // Check goes through every record and proves that the books balance: one record
 // for each key, no id twice, allocations that add up, and nothing metered that
-// the catalogue does not know. Its digest says whether another store holds the same
-// records. progress, if not nil, hears how many it has seen.
+// the catalogue does not know. What is damaged is named, and it goes on behind it.
+// Its digest says whether another store holds the same records. progress, if not
+// nil, hears how many it has seen.
 // It remembers the id of each record, some forty bytes, and all else for an hour
 // of usage at a time.
 func (s *Service) Check(ctx context.Context, progress func(records int64)) (*Audit, error) {
@@ -49,6 +51,14 @@ func (s *Service) Check(ctx context.Context, progress func(records int64)) (*Aud
 	}
 	for q := (store.RecordQuery{From: minHour, To: maxHour}); ; {
 		page, err := s.Store.Records(ctx, q)
+		var damage *store.DamageError
+		if errors.As(err, &damage) {
+			say(err.Error())
+			if q.Cursor = damage.Next; q.Cursor == "" {
+				return a, nil
+			}
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -178,8 +178,8 @@ func (s *Service) call(operations map[metering.Operation]operation, r *http.Requ
 	}
 	defer s.work.Release(weight)
 	// A store that cannot tell whether its catalogue is the newest decides nothing:
-	// not even who has signed.
-	if err := s.Store.Err(); errors.Is(err, store.ErrUnavailable) {
+	// not even who has signed. One that has no room can be read.
+	if err := s.Store.Err(); errors.Is(err, store.ErrUnavailable) && !errors.Is(err, store.ErrNoRoom) {
 		return nil, err
 	}
 	req.now = s.Now()

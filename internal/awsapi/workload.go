@@ -2,6 +2,7 @@ package awsapi
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/meterd/meterd/internal/metering"
@@ -69,5 +70,8 @@ func (s *Service) beat(ctx context.Context, req *request) error {
 		return nil
 	}
 	_, err := s.Store.Append(ctx, store.Call{Account: req.caller.Account, Region: req.region, At: req.now, Registration: change})
+	if errors.Is(err, store.ErrNoRoom) {
+		return nil // what was asked for needs no room; the next sign of life comes soon
+	}
 	return err
 }

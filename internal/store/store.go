@@ -31,7 +31,8 @@
 // writes nothing; after that the commit runs to its end. After a failed sync no
 // call is acknowledged any more until the store is opened again. A store that
 // lies elsewhere may be out of reach for a while: then calls get [ErrUnavailable],
-// and so they do while it cannot tell whether its catalogue is the newest.
+// and so they do while it cannot tell whether its catalogue is the newest. A store
+// on a disk that is nearly full refuses to write with [ErrNoRoom] and can be read.
 //
 // # Time
 //
@@ -41,6 +42,7 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/meterd/meterd/internal/metering"
@@ -58,6 +60,9 @@ var (
 	// ErrUnavailable says that the store can do nothing at present: nothing of
 	// the call was written, and later it may well be.
 	ErrUnavailable = errors.New("store: unavailable at present")
+	// ErrNoRoom is an [ErrUnavailable] of a store whose disk is nearly full: it
+	// writes nothing, and it can be read.
+	ErrNoRoom = fmt.Errorf("%w: its disk is nearly full", ErrUnavailable)
 	// ErrNotEmpty says that a store that is to be imported to holds something.
 	ErrNotEmpty = errors.New("store: not empty")
 )

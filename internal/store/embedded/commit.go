@@ -38,12 +38,14 @@ func (s *Store) Append(ctx context.Context, c store.Call) (store.Outcome, error)
 
 // commit hands a request to the committer and waits for it to be settled.
 func (s *Store) commit(r *request) error {
-	if err := s.Err(); err != nil {
+	if err := s.fence.err(); err != nil {
 		return err
 	}
 	to := s.calls
 	if r.batch != nil {
-		to = s.batches
+		to = s.batches // a change has asked for room before, and what expires makes some
+	} else if err := s.room.err(); err != nil {
+		return err
 	}
 	select {
 	case to <- r:
@@ -54,6 +56,11 @@ func (s *Store) commit(r *request) error {
 	case <-s.fence.failed:
 		return s.fence.cause
 	}
+	return s.await(r)
+}
+
+// await waits until a request that was taken is settled.
+func (s *Store) await(r *request) error {
 	select {
 	case <-r.done:
 		return r.err
@@ -169,6 +176,7 @@ func (c *committer) send(g *group, batch *pebble.Batch) {
 		if err := c.s.db.ApplyNoSyncWait(batch, pebble.Sync); err != nil {
 			c.s.fence.fail(err)
 		}
+		c.s.wrote(batch.Len())
 	}
 	c.groups <- g
 }

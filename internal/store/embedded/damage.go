@@ -41,6 +41,21 @@ func openError(dir string, err error) error {
 	return fmt.Errorf("embedded: opening %s: %w", dir, err)
 }
 
+// keyForPeople is a key in words, if it is a record's.
+func keyForPeople(key string) string {
+	k, err := parseRecordKey(key)
+	if err != nil { // a cursor goes on one byte behind a key
+		k, err = parseRecordKey(strings.TrimSuffix(key, "\x00"))
+	}
+	switch {
+	case key[0] == familyRecord && err == nil:
+		return fmt.Sprintf("the record of %s, product %s, account %s, %s, dimension %s", k.Hour.Time().Format("2006-01-02T15:04Z"), k.Product, k.Account, k.Party, k.Dimension)
+	case key[0] == familyRecord && len(key) <= 5:
+		return "the first record asked for"
+	}
+	return fmt.Sprintf("%q", key)
+}
+
 // readError says of an error of Pebble's whether the data is damaged.
 func readError(err error) error {
 	if pebble.IsCorruptionError(err) {

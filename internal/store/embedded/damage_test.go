@@ -125,16 +125,24 @@ func TestDamagedLog(t *testing.T) {
 	}
 }
 
-// The limit of what can be told: after damage in the last block of a log there is
-// nothing left that says it had been synced. It looks like the end that a crash
-// tore off, and what follows in the block is lost without a word. All before it
-// is there.
+// A log that was damaged in its last block is refused, although there is nothing in
+// it that says it had been synced: the mark does. Without the mark that is the
+// limit of what can be told: it looks like the end that a crash tore off, and what
+// follows in the block is lost without a word. All before it is there.
 func TestDamagedTail(t *testing.T) {
 	const calls = 200
 	dir := killed(t, false, calls)
 	name, text, end := lastLog(t, dir)
 	at := end/block*block + end%block/2
 	turn(t, name, text, at)
+	_, err := openDir(dir)
+	if err == nil {
+		t.Fatal("opened")
+	}
+	refusal(t, err, dir)
+	if err := os.Remove(filepath.Join(dir, "SYNCED")); err != nil {
+		t.Fatal(err)
+	}
 	s := mustOpen(t, dir)
 	defer s.Close()
 	// Calls are of nearly one size.

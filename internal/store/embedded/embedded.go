@@ -32,7 +32,8 @@
 // A write or a sync that fails ends the store: waiting calls get an error that
 // wraps [store.ErrUnknown], later ones a definite error, reads an error, and
 // [Store.Err] says why. Nothing is tried again. The process is to end; the
-// directory stays locked until it does.
+// directory stays locked until it does. A disk that is merely getting full is
+// told from one that fails by a reserve (room.go).
 package embedded
 
 import (
@@ -61,6 +62,9 @@ type Options struct {
 	// Accept, if not nil, may refuse a directory for what its catalogue holds,
 	// before anything in it is sealed.
 	Accept func(*store.Catalog) error
+	// Reserve is the free space, in bytes, that is left alone: with less, nothing
+	// is written (Look). 0: the disk may be filled, and then the store fails.
+	Reserve uint64
 	// Logger hears of errors; nil is none.
 	Logger *slog.Logger
 }
@@ -82,6 +86,7 @@ type Store struct {
 	db      *pebble.DB
 	lock    *pebble.Lock
 	fence   *fence
+	room    room
 	copies  bool // it has a place that a checkpoint can be made beside
 	catalog *store.Catalog
 
@@ -109,8 +114,13 @@ var _ store.Store = (*Store)(nil)
 // Catalog is the catalogue in memory.
 func (s *Store) Catalog() *store.Catalog { return s.catalog }
 
-// Err is why the store acknowledges nothing any more.
-func (s *Store) Err() error { return s.fence.err() }
+// Err is why the store acknowledges nothing any more, or nothing at present.
+func (s *Store) Err() error {
+	if err := s.fence.err(); err != nil {
+		return err
+	}
+	return s.room.err()
+}
 
 // Close waits for what has begun and lets go of the directory. Calls that have
 // not begun get [store.ErrClosed]. A store that has failed keeps its directory
@@ -133,7 +143,7 @@ func (s *Store) Close() error {
 		s.reads.Unlock()
 
 		ended := make(chan error, 1)
-		go func() { ended <- errors.Join(s.db.Close(), s.lock.Close()) }()
+		go func() { ended <- errors.Join(s.db.Close(), s.fence.closeMark(), s.lock.Close()) }()
 		select {
 		case s.closeErr = <-ended:
 		case <-s.fence.failed:
@@ -145,7 +155,7 @@ func (s *Store) Close() error {
 
 // begin starts a read; end ends it.
 func (s *Store) begin() (end func(), err error) {
-	if err := s.Err(); err != nil {
+	if err := s.fence.err(); err != nil {
 		return nil, err
 	}
 	s.reads.RLock()

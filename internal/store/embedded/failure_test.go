@@ -2,107 +2,16 @@ package embedded_test
 
 import (
 	"errors"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
-	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
 	"github.com/meterd/meterd/internal/metering"
 	"github.com/meterd/meterd/internal/store"
-	"github.com/meterd/meterd/internal/store/embedded"
 )
-
-// Whatever write, sync, create or rename fails, and whichever: what was
-// acknowledged is there afterwards, what came after the failure was not
-// acknowledged, and the process is alive to say so. The records are large, so
-// that logs are rotated and tables written in between.
-func TestEveryFileOperationFails(t *testing.T) {
-	step := int64(1)
-	if testing.Short() {
-		step = 11
-	}
-	for k := int64(0); ; k += step {
-		if done := failAt(t, k); done {
-			t.Logf("%d operations", k)
-			return
-		}
-	}
-}
-
-// failAt lets the k-th mutating operation after opening fail, and all after it.
-// done: there are not so many.
-func failAt(t *testing.T, k int64) (done bool) {
-	t.Helper()
-	mem := vfs.NewCrashableMem()
-	var n atomic.Int64
-	n.Store(-1 << 40) // while opening
-	var hit atomic.Value
-	fs := errorfs.Wrap(mem, errorfs.InjectorFunc(func(op errorfs.Op) error {
-		switch op.Kind {
-		case errorfs.OpCreate, errorfs.OpRename, errorfs.OpReuseForWrite, errorfs.OpFileWrite, errorfs.OpFileSync, errorfs.OpFileSyncData, errorfs.OpFileSyncTo, errorfs.OpFileClose:
-			if i := n.Add(1); i > k {
-				hit.CompareAndSwap(nil, op.Path)
-				return errDisk
-			}
-		default:
-		}
-		return nil
-	}))
-	s, err := embedded.Open(embedded.Options{Dir: "/d", FS: fs})
-	if err != nil {
-		t.Fatal(err)
-	}
-	n.Store(0)
-	acked, failed := 0, false
-	const calls = 40
-	for i := range calls {
-		c := one(i)
-		c.Records[0].Workload = strings.Repeat("x", 64<<10)
-		_, err := s.Append(t.Context(), c)
-		switch {
-		case err == nil && failed:
-			t.Fatalf("operation %d (%v) failed and a later call was acknowledged", k, hit.Load())
-		case err == nil:
-			acked++
-		default:
-			failed = true
-		}
-	}
-	if !failed {
-		// A table being written in the background may be what failed.
-		for range 100 {
-			if s.Err() != nil {
-				break
-			}
-			time.Sleep(time.Millisecond)
-		}
-	}
-	crashed := newDisk(mem).crash(0, 0)
-	err = s.Close()
-	if hit.Load() == nil {
-		if err != nil {
-			t.Fatal(err)
-		}
-		return true
-	}
-	if failed && s.Err() == nil {
-		t.Fatalf("operation %d (%v) failed and Err is nil", k, hit.Load())
-	}
-	again, err := embedded.Open(embedded.Options{Dir: "/d", FS: crashed})
-	if err != nil {
-		t.Fatalf("operation %d (%v) failed; opening after the crash: %v", k, hit.Load(), err)
-	}
-	found := count(t, again)
-	if found < acked {
-		t.Fatalf("operation %d (%v) failed: %d acknowledged, %d there", k, hit.Load(), acked, found)
-	}
-	mustClose(t, again)
-	return false
-}
 
 // A reader is not shown what a crash could take back.
 func TestReadersSeeWhatIsDurable(t *testing.T) {

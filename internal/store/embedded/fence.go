@@ -35,6 +35,7 @@ type fence struct {
 	failed chan struct{} // closed when the store has failed
 	cause  error         // set before failed is closed
 	fatal  atomic.Pointer[error]
+	mark   mark
 }
 
 func newFence(fs vfs.FS, dir string, log *slog.Logger) *fence {
@@ -161,7 +162,9 @@ func (f *fence) watch(op, name string, file vfs.File, err error) (vfs.File, erro
 	if err := f.check(op, name, err); err != nil {
 		return nil, err
 	}
-	return &fencedFile{File: file, fence: f, name: name}, nil
+	watched := &fencedFile{File: file, fence: f, name: name}
+	watched.kind, watched.number, watched.isJournal = journalOf(name)
+	return watched, nil
 }
 
 // fencedFile is a file whose failed writes end the store. Reads, hints and
@@ -170,11 +173,17 @@ type fencedFile struct {
 	vfs.File
 	fence *fence
 	name  string
+
+	isJournal bool // and then which (mark.go), and how much was written, from its start
+	kind      int
+	number    uint64
+	written   atomic.Int64
 }
 
 func (f *fencedFile) Write(p []byte) (int, error) {
 	f.fence.enter()
 	n, err := f.File.Write(p)
+	f.written.Add(int64(n))
 	return n, f.fence.check("write", f.name, err)
 }
 
@@ -186,12 +195,24 @@ func (f *fencedFile) WriteAt(p []byte, off int64) (int, error) {
 
 func (f *fencedFile) Sync() error {
 	f.fence.enter()
-	return f.fence.check("sync", f.name, f.File.Sync())
+	return f.sync(f.File.Sync)
 }
 
 func (f *fencedFile) SyncData() error {
 	f.fence.enter()
-	return f.fence.check("sync", f.name, f.File.SyncData())
+	return f.sync(f.File.SyncData)
+}
+
+// sync syncs, and marks how far a journal is on disk.
+func (f *fencedFile) sync(sync func() error) error {
+	length := f.written.Load()
+	if err := f.fence.check("sync", f.name, sync()); err != nil {
+		return err
+	}
+	if f.isJournal {
+		f.fence.synced(f.kind, synced{f.number, length})
+	}
+	return nil
 }
 
 func (f *fencedFile) SyncTo(length int64) (bool, error) {

@@ -61,7 +61,7 @@ func readFormat(disk vfs.FS, dir string) (fresh bool, err error) {
 // ofPebble reports whether a file may be left from a directory whose making was
 // cut short.
 func ofPebble(name string) bool {
-	for _, prefix := range []string{"LOCK", "MANIFEST-", "OPTIONS-", "marker.", "temporary.", formatFile} {
+	for _, prefix := range []string{"LOCK", "MANIFEST-", "OPTIONS-", "marker.", "temporary.", formatFile, markFile} {
 		if strings.HasPrefix(name, prefix) {
 			return true
 		}

@@ -87,7 +87,7 @@ func (s *Store) journal(ctx context.Context, parts [][]revision, number int64) e
 // giveUp drops a journal that is not whole. What remains after a failure is
 // dropped when the store is opened.
 func (s *Store) giveUp(why error) error {
-	if cause := s.Err(); cause != nil {
+	if cause := s.fence.err(); cause != nil {
 		return cause // without the row that says it is whole, nothing of it holds
 	}
 	batch := s.db.NewBatch()

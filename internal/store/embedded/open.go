@@ -20,6 +20,17 @@ const inMemory = "/meterd"
 // wrap [ErrLocked], [ErrDamaged], [ErrOldFormat], [ErrNewerFormat] or [envelope.ErrKey]
 // where one fits.
 func Open(o Options) (*Store, error) {
+	s, c, err := prepare(o)
+	if err != nil {
+		return nil, err
+	}
+	s.Look()
+	go c.run()
+	return s, nil
+}
+
+// prepare opens a store up to its committer, which is still to be run.
+func prepare(o Options) (*Store, *committer, error) {
 	log := o.Logger
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
@@ -37,6 +48,7 @@ func Open(o Options) (*Store, error) {
 	s := &Store{
 		copies:  o.Dir != "" || o.FS != nil,
 		fence:   newFence(disk, dir, log),
+		room:    room{reserve: o.Reserve},
 		catalog: store.NewCatalog(),
 		keys:    o.Keys,
 		accept:  o.Accept,
@@ -47,22 +59,24 @@ func Open(o Options) (*Store, error) {
 		closing: make(chan struct{}),
 		done:    make(chan struct{}),
 	}
-	if err := s.open(dir); err != nil {
-		return nil, err
+	c, err := s.open(dir)
+	if err != nil {
+		return nil, nil, err
 	}
-	return s, nil
+	return s, c, nil
 }
 
-func (s *Store) open(dir string) (err error) {
+// open returns the committer, which is still to be run.
+func (s *Store) open(dir string) (c *committer, err error) {
 	if err := makeDir(s.fence, dir); err != nil {
-		return fmt.Errorf("embedded: making %s: %w", dir, err)
+		return nil, fmt.Errorf("embedded: making %s: %w", dir, err)
 	}
 	fresh, err := readFormat(s.fence, dir)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if s.lock, err = lock(s.fence, dir); err != nil {
-		return err
+		return nil, err
 	}
 	defer func() {
 		if err != nil {
@@ -70,43 +84,44 @@ func (s *Store) open(dir string) (err error) {
 		}
 	}()
 	if fresh {
-		if err := s.makeDatabase(dir); err != nil {
-			return openError(dir, err)
-		}
+		err = s.makeDatabase(dir)
+	} else {
+		err = checkMark(s.fence, dir)
+	}
+	if err != nil {
+		return nil, openError(dir, err)
 	}
 	if s.db, err = pebble.Open(dir, s.options(false)); err != nil {
-		return openError(dir, err)
+		return nil, openError(dir, err)
 	}
 	if fresh {
 		if err := writeFormat(s.fence, dir); err != nil {
-			return fmt.Errorf("embedded: making %s: %w", dir, err)
+			return nil, fmt.Errorf("embedded: making %s: %w", dir, err)
 		}
 	}
 	found, err := s.repair(dir)
 	if err != nil {
-		return openError(dir, err)
+		return nil, openError(dir, err)
 	}
-	c, err := s.load()
-	if err != nil {
-		return openError(dir, err)
+	if c, err = s.load(); err != nil {
+		return nil, openError(dir, err)
 	}
 	if s.accept != nil {
 		if err := s.accept(s.catalog); err != nil {
-			return fmt.Errorf("%s: %w", dir, err)
+			return nil, fmt.Errorf("%s: %w", dir, err)
 		}
 	}
 	if err := s.sealSecrets(dir, found); err != nil {
-		return openError(dir, err)
+		return nil, openError(dir, err)
 	}
 	if fatal := s.fence.fatal.Load(); fatal != nil {
-		return fmt.Errorf("embedded: opening %s: %w", dir, *fatal)
+		return nil, fmt.Errorf("embedded: opening %s: %w", dir, *fatal)
 	}
 	s.fence.armed.Store(true)
 	if fatal := s.fence.fatal.Load(); fatal != nil { // between the two
 		s.fence.fail(*fatal)
 	}
-	go c.run()
-	return nil
+	return c, nil
 }
 
 // repair ends what a crash has cut short, if there is such a thing.
@@ -137,7 +152,7 @@ func (s *Store) release() error {
 	if s.db != nil {
 		err = s.db.Close()
 	}
-	return errors.Join(err, s.lock.Close())
+	return errors.Join(err, s.fence.closeMark(), s.lock.Close())
 }
 
 func lock(disk vfs.FS, dir string) (*pebble.Lock, error) {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/binary"
+	"errors"
+	"fmt"
 	"hash/crc32"
 	"slices"
 	"time"
@@ -26,6 +28,9 @@ type list[T any] struct {
 	// nil: the end. nil judge: every key belongs.
 	judge func(key string) (ok bool, next []byte, err error)
 	read  func(key, fields string) (T, error)
+
+	last    string // the key of the last item of the page
+	reading string // the key whose value is being read; "": none is
 }
 
 // page walks until the page is full. It returns what is durable.
@@ -58,23 +63,44 @@ func page[T any](ctx context.Context, s *Store, l list[T], limit int, cursor str
 	if closed := closeIterator(it); err == nil {
 		err = closed // otherwise the same once more
 	}
-	if err != nil {
-		return none, err
+	switch {
+	case err != nil && len(p.Items) > 0 && errors.Is(err, ErrDamaged):
+		p.Next = l.cursor(l.last) // the next page begins with the damage
+	case err != nil:
+		return none, l.past(err, string(first))
 	}
 	return p, s.settle(ctx)
+}
+
+// past adds to the error of a damage where to go on: after the value, or after all
+// that lies in the damaged table, and whatever else lies between.
+func (l *list[T]) past(err error, first string) error {
+	if !errors.Is(err, ErrDamaged) {
+		return err
+	}
+	to := l.reading
+	if info := pebble.ExtractDataCorruptionInfo(err); info != nil {
+		to = string(info.Bounds.End.Key)
+		err = fmt.Errorf("%w; %s was not looked at from %s to %s", err, info.Path, keyForPeople(first), keyForPeople(to))
+	}
+	damage := &store.DamageError{Err: err}
+	if to >= first && to < string(l.upper) {
+		damage.Next = l.cursor(to)
+	}
+	return damage
 }
 
 func (l *list[T]) fill(ctx context.Context, it *pebble.Iterator, limit int) (store.Page[T], error) {
 	var (
 		p     store.Page[T]
 		bytes int
-		key   string // of the last item
 	)
 	for ok := it.First(); ok; {
 		if err := ctx.Err(); err != nil {
 			return p, err
 		}
 		at := string(it.Key())
+		l.reading = at
 		if l.judge != nil {
 			mine, next, err := l.judge(at)
 			if err != nil {
@@ -89,7 +115,7 @@ func (l *list[T]) fill(ctx context.Context, it *pebble.Iterator, limit int) (sto
 			}
 		}
 		if len(p.Items) == limit || bytes >= maxPageBytes {
-			p.Next = l.cursor(key)
+			p.Next = l.cursor(l.last)
 			return p, nil
 		}
 		value, err := it.ValueAndErr()
@@ -104,7 +130,8 @@ func (l *list[T]) fill(ctx context.Context, it *pebble.Iterator, limit int) (sto
 		if err != nil {
 			return p, err
 		}
-		p.Items, key, bytes = append(p.Items, item), at, bytes+len(at)+len(value)
+		p.Items, l.last, bytes = append(p.Items, item), at, bytes+len(at)+len(value)
+		l.reading = ""
 		ok = it.Next()
 	}
 	return p, nil

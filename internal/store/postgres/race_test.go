@@ -13,6 +13,7 @@ import (
 	"github.com/meterd/meterd/internal/metering"
 	"github.com/meterd/meterd/internal/store/postgres"
 	"github.com/meterd/meterd/internal/store/postgres/pgtest"
+	"github.com/meterd/meterd/internal/store/promise"
 )
 
 // raced is one claim on one key: which record claimed it, and which was said to
@@ -29,54 +30,62 @@ func TestNodesRace(t *testing.T) {
 	if testing.Short() {
 		keys = 500
 	}
-	pgtest.Each(t, func(t *testing.T, c *pgtest.Cluster) {
-		url := migrated(t, c)
-		var (
-			mu      sync.Mutex
-			wg      sync.WaitGroup
-			history []porcupine.Operation
-			started = make(chan struct{})
-			began   = time.Now()
-			calls   atomic.Int64
-		)
-		for node := range nodes {
-			s := open(t, url)
-			wg.Go(func() {
-				<-started
-				own := race(t, s, node, keys, perCall, began, &calls)
-				mu.Lock()
-				defer mu.Unlock()
-				history = append(history, own...)
-			})
+	tally := promise.NewTally(t)
+	for range tally.Runs(1) {
+		pgtest.Each(t, func(t *testing.T, c *pgtest.Cluster) { nodesRace(t, c, nodes, keys, perCall, tally) })
+	}
+}
+
+func nodesRace(t *testing.T, c *pgtest.Cluster, nodes, keys, perCall int, tally *promise.Tally) {
+	url := migrated(t, c)
+	var (
+		mu      sync.Mutex
+		wg      sync.WaitGroup
+		history []porcupine.Operation
+		started = make(chan struct{})
+		began   = time.Now()
+		calls   atomic.Int64
+	)
+	for node := range nodes {
+		s := open(t, url)
+		wg.Go(func() {
+			<-started
+			own := race(t, s, node, keys, perCall, began, &calls)
+			mu.Lock()
+			defer mu.Unlock()
+			history = append(history, own...)
+		})
+	}
+	close(started)
+	wg.Wait()
+	if t.Failed() {
+		return
+	}
+	winners := make(map[int]int)
+	for _, op := range history {
+		r := op.Output.(raced)
+		if winner, known := winners[r.key]; known && winner != r.held {
+			t.Fatalf("key %d: one node was told record %d, another %d", r.key, winner, r.held)
 		}
-		close(started)
-		wg.Wait()
-		if t.Failed() {
-			return
-		}
-		winners := make(map[int]int)
-		for _, op := range history {
-			r := op.Output.(raced)
-			if winner, known := winners[r.key]; known && winner != r.held {
-				t.Fatalf("key %d: one node was told record %d, another %d", r.key, winner, r.held)
-			}
-			winners[r.key] = r.held
-		}
-		won := make(map[int]int)
-		for _, record := range winners {
-			won[record/keys]++
-		}
-		if len(winners) != keys || len(history) != nodes*keys {
-			t.Fatalf("%d keys with a winner and %d claims, want %d and %d", len(winners), len(history), keys, nodes*keys)
-		}
-		if n := query[int64](t, url, `SELECT count(*) FROM record`); n != int64(keys) {
-			t.Fatalf("%d records, want %d", n, keys)
-		}
-		if result := porcupine.CheckOperationsTimeout(claims, history, time.Minute); result != porcupine.Ok {
-			t.Fatalf("the histories: %s", result)
-		}
-		t.Logf("%d claims on %d keys in %d calls of %d nodes, %v; wins by node: %v", len(history), keys, calls.Load(), nodes, time.Since(began).Round(time.Millisecond), won)
-	})
+		winners[r.key] = r.held
+	}
+	won := make(map[int]int)
+	for _, record := range winners {
+		won[record/keys]++
+	}
+	if len(winners) != keys || len(history) != nodes*keys {
+		t.Fatalf("%d keys with a winner and %d claims, want %d and %d", len(winners), len(history), keys, nodes*keys)
+	}
+	if n := query[int64](t, url, `SELECT count(*) FROM record`); n != int64(keys) {
+		t.Fatalf("%d records, want %d", n, keys)
+	}
+	if result := porcupine.CheckOperationsTimeout(claims, history, time.Minute); result != porcupine.Ok {
+		t.Fatalf("the histories: %s", result)
+	}
+	t.Logf("%d claims on %d keys in %d calls of %d nodes, %v; wins by node: %v", len(history), keys, calls.Load(), nodes, time.Since(began).Round(time.Millisecond), won)
+	tally.Add("keys", keys)
+	tally.Add("claims", len(history))
+	tally.Add("calls", int(calls.Load()))
 }
 
 // race claims every key once, and returns what was told.

@@ -100,8 +100,18 @@ func TestStandbyDecidesNothing(t *testing.T) {
 		}
 		primary.Host = other.Host + "," + primary.Host
 		s := open(t, primary.String())
-		if _, err := s.Append(t.Context(), call(record(1, 0, 1))); err != nil {
-			t.Errorf("with the standby listed first: %v", err)
+		first := record(1, 0, 1)
+		// What the standby is given from now on, it does not show.
+		standby.Exec(t, "SELECT pg_wal_replay_pause()")
+		if _, err := s.Append(t.Context(), call(first)); err != nil {
+			t.Fatalf("with the standby listed first: %v", err)
+		}
+		if out, err := s.Append(t.Context(), call(record(2, 0, 1))); err != nil || out.Holders[0].ID != first.ID {
+			t.Errorf("a repeat: holders %v, error %v; want record %v", out.Holders, err, first.ID)
+		}
+		page, err := s.Records(t.Context(), store.RecordQuery{Account: seller, From: first.Key.Hour, To: first.Key.Hour + 1})
+		if err != nil || len(page.Items) != 1 {
+			t.Errorf("%d records are shown (error %v), want the one that was acknowledged", len(page.Items), err)
 		}
 	})
 }

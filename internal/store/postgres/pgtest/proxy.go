@@ -34,6 +34,7 @@ type Proxy struct {
 	refuse  bool
 	frozen  bool
 	measure func() int // of CutAfter
+	ended   int        // how many connections that has cut
 }
 
 // NewProxy starts a proxy before a cluster. It ends with the test, and cuts what
@@ -108,12 +109,15 @@ func (p *Proxy) AwaitLost(n int) { p.await(func() bool { return p.lost >= n }) }
 // connection, new ones too, one at a time; nil ends it.
 func (p *Proxy) CutAfter(bytes func() int) {
 	p.change(func() {
-		p.measure = bytes
+		p.measure, p.ended = bytes, 0
 		for c := range p.conns {
 			c.left = p.budget()
 		}
 	})
 }
+
+// AwaitEnded returns when CutAfter has cut n connections.
+func (p *Proxy) AwaitEnded(n int) { p.await(func() bool { return p.ended >= n }) }
 
 // Refuse lets new connections be closed before a word is said.
 func (p *Proxy) Refuse(on bool) { p.change(func() { p.refuse = on }) }

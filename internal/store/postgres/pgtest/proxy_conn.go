@@ -171,6 +171,8 @@ func (c *conn) allow(size int) (n int, err error) {
 		c.left -= size
 		return size, nil
 	}
+	p.ended++
+	p.changed.Broadcast()
 	return c.left, errCut
 }
 
