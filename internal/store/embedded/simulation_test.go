@@ -23,7 +23,7 @@ import (
 func TestSimulation(t *testing.T) {
 	days := 2000
 	if testing.Short() {
-		days = 100
+		days = 40
 	}
 	tally := promise.NewTally(t)
 	seeds := make(chan uint64)
