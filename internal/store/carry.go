@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/meterd/meterd/internal/metering"
 )
@@ -118,3 +119,7 @@ func (r *CarriedRevision) check() error {
 	_, err := blank(r.Ref.Kind)
 	return err
 }
+
+// Day is the UTC day that a time lies in, counted from 1970: ClientTokens are kept by
+// whole days.
+func Day(t time.Time) int32 { return int32(metering.HourOf(t) / 24) }

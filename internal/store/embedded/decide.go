@@ -42,8 +42,6 @@ func (l ledger) Holder(i int) (metering.Record, error) {
 	return decodeRecord(record.key, fields)
 }
 
-func dayOf(t time.Time) int32 { return int32(metering.HourOf(t) / 24) }
-
 func tokenKey(day int32, call *store.Call) string {
 	b := appendInt32([]byte{familyToken}, day)
 	b = appendText(b, string(call.Account))
@@ -71,7 +69,7 @@ func (l ledger) Bound() (hash [32]byte, answer metering.ID, ok bool, err error) 
 // Bind files the call's token under the call's day.
 func (l ledger) Bind(answer metering.ID) error {
 	call := &l.r.call
-	day := dayOf(call.At)
+	day := store.Day(call.At)
 	if i, ok := slices.BinarySearchFunc(l.days, day, func(a, b int32) int { return int(b) - int(a) }); !ok {
 		// Should the call still be dropped, the day has no tokens: no harm.
 		l.days = slices.Insert(l.days, i, day)

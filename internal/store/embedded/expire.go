@@ -37,7 +37,7 @@ func (s *Store) expiry(ctx context.Context, e store.Expiry) (*request, error) {
 		}
 	}
 	if !e.Tokens.IsZero() {
-		r.forget = dayOf(e.Tokens)
+		r.forget = store.Day(e.Tokens)
 		days, err := s.tokenDays()
 		if err != nil {
 			return nil, err

@@ -5,7 +5,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/meterd/meterd/internal/metering"
 	"github.com/meterd/meterd/internal/store"
 )
 
@@ -31,7 +30,7 @@ func (s *Store) Expire(ctx context.Context, e store.Expiry) error {
 		return nil
 	}
 	return s.expire(ctx, func(ctx context.Context, tx *transaction) (int, error) {
-		return expireTokens(ctx, tx, int64(metering.HourOf(e.Tokens)/24))
+		return expireTokens(ctx, tx, int64(store.Day(e.Tokens)))
 	})
 }
 

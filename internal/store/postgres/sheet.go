@@ -133,12 +133,10 @@ func (l ledger) Bound() (hash [32]byte, answer metering.ID, ok bool, err error) 
 // Bind binds the call's token.
 func (l ledger) Bind(answer metering.ID) error {
 	key, c := l.token(), &l.r.call
-	enter(l.sheet, l.bound, key, binding{c.Token.Hash, answer, dayOf(c)})
+	enter(l.sheet, l.bound, key, binding{c.Token.Hash, answer, store.Day(c.At)})
 	add(l.sheet, &l.tokens, key)
 	return nil
 }
-
-func dayOf(c *store.Call) int32 { return int32(metering.HourOf(c.At) / 24) }
 
 // Holder gives the call's record i its key if it is free, and finds the holder if
 // not.
