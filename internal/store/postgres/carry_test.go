@@ -1,11 +1,13 @@
 package postgres_test
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
 
 	"github.com/meterd/meterd/internal/store"
+	"github.com/meterd/meterd/internal/store/postgres"
 	"github.com/meterd/meterd/internal/store/postgres/pgtest"
 )
 
@@ -40,5 +42,37 @@ func TestNodeBesideAnImport(t *testing.T) {
 			cat := beside.Catalog()
 			return cat.Revision() == 2 && cat.Account(seller) != nil && cat.Product("prod") != nil
 		})
+	})
+}
+
+// Of two imports into one empty database the second is refused, although it began
+// before the first one was there: nobody is to find the two of them in one store.
+func TestImportsAtOnce(t *testing.T) {
+	pgtest.Each(t, func(t *testing.T, c *pgtest.Cluster) {
+		d := newDatabase(t, c, migrated(t, c))
+		first, second := d.mustOpen(t), open(t, d.url)
+		bring := func(s *postgres.Store, n int) <-chan error {
+			told := make(chan error, 1)
+			r := record(n, n, 1)
+			go func() { told <- s.Import(context.Background(), []store.Item{{Record: &r}}, "") }()
+			return told
+		}
+		release := d.proxy.HoldCommits()
+		one := bring(first, 1)
+		d.proxy.AwaitHeld(1)
+		other := bring(second, 2)
+		eventually(t, "the second waits for the first", func() bool {
+			return query[bool](t, d.url, `SELECT EXISTS (SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock')`)
+		})
+		release()
+		if err := <-one; err != nil {
+			t.Error(err)
+		}
+		if err := <-other; !errors.Is(err, store.ErrNotEmpty) {
+			t.Errorf("the second: got %v, want %v", err, store.ErrNotEmpty)
+		}
+		if n := query[int64](t, d.url, `SELECT count(*) FROM record`); n != 1 {
+			t.Errorf("%d records, want those of one import", n)
+		}
 	})
 }

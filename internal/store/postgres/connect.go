@@ -167,7 +167,6 @@ func quorum(names string) int {
 
 // engine is what a database is.
 type engine struct {
-	name    string
 	citus   bool // its tables are spread over workers by their tenant
 	standby bool // COMMIT waits for standbys if it is set to, as PostgreSQL's does
 }
@@ -182,9 +181,7 @@ func (s *Store) learn(ctx context.Context) error {
 	if encoding != nil && *encoding != "UTF8" {
 		return fmt.Errorf("postgres: the database's encoding is %s: make one with ENCODING 'UTF8'", *encoding)
 	}
-	s.engine.name, _, _ = strings.Cut(version, " on ")
-	own := strings.HasPrefix(version, "PostgreSQL ") && !strings.Contains(version, "-YB-")
-	s.engine.standby = own
+	s.engine.standby = strings.HasPrefix(version, "PostgreSQL ") && !strings.Contains(version, "-YB-")
 	return nil
 }
 

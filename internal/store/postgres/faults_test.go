@@ -17,10 +17,7 @@ import (
 // acknowledged meanwhile, and what the last primary holds is what was promised.
 func TestServerFaults(t *testing.T) {
 	t.Parallel()
-	versions := pgtest.Versions
-	if testing.Short() {
-		versions = versions[len(versions)-1:]
-	}
+	versions := pgtest.Tried()
 	tally := promise.NewTally(t)
 	for seed := range tally.Runs(len(versions)) {
 		version := versions[seed%uint64(len(versions))]

@@ -43,8 +43,8 @@ func TestLostAnswerIsUnknown(t *testing.T) {
 	})
 }
 
-// TestBrokenConnectionsAreMet: before COMMIT a connection that breaks is replaced,
-// and nobody hears of it.
+// TestBrokenConnectionsAreMet: before COMMIT a connection that breaks is replaced.
+// A call may be told to try again meanwhile, and never that something may be there.
 func TestBrokenConnectionsAreMet(t *testing.T) {
 	pgtest.Each(t, func(t *testing.T, c *pgtest.Cluster) {
 		d := newDatabase(t, c, migrated(t, c))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"strconv"
 	"testing"
 	"time"
 
@@ -81,16 +82,10 @@ func isUnknown(tb testing.TB, what string, err error) {
 
 // own is a cluster of the test's own, of each version, with tables in it.
 func own(t *testing.T, settings map[string]string, test func(t *testing.T, c *pgtest.Cluster, url string)) {
-	versions := pgtest.Versions
-	if testing.Short() {
-		versions = versions[len(versions)-1:]
-	}
-	for _, version := range versions {
-		t.Run("postgres"+itoa(version), func(t *testing.T) {
+	for _, version := range pgtest.Tried() {
+		t.Run("postgres"+strconv.Itoa(version), func(t *testing.T) {
 			c := pgtest.Start(t, version, settings)
 			test(t, c, migrated(t, c))
 		})
 	}
 }
-
-func itoa(n int) string { return string(rune('0'+n/10)) + string(rune('0'+n%10)) }

@@ -129,8 +129,15 @@ func Shared(tb testing.TB, version int) *Cluster {
 	return c
 }
 
-// Each runs a test on the shared cluster of every version (of the newest alone in a
-// short run), or once on
+// Tried are the versions that a run tries: the newest alone, if it is a short one.
+func Tried() []int {
+	if testing.Short() {
+		return Versions[len(Versions)-1:]
+	}
+	return Versions
+}
+
+// Each runs a test on the shared cluster of every version that is tried, or once on
 // DATABASE_URL if that is set.
 func Each(t *testing.T, test func(t *testing.T, c *Cluster)) {
 	t.Helper()
@@ -138,11 +145,7 @@ func Each(t *testing.T, test func(t *testing.T, c *Cluster)) {
 		t.Run("DATABASE_URL", func(t *testing.T) { test(t, Shared(t, 0)) })
 		return
 	}
-	versions := Versions
-	if testing.Short() {
-		versions = versions[len(versions)-1:]
-	}
-	for _, version := range versions {
+	for _, version := range Tried() {
 		t.Run("postgres"+strconv.Itoa(version), func(t *testing.T) { test(t, Shared(t, version)) })
 	}
 }
