@@ -53,8 +53,8 @@ race: ## Run the tests again, shorter, under the race detector
 	$(GO) test -race -short $(TESTFLAGS) ./...
 	@echo "left out here, and run by make test: PostgreSQL 15 (18 is run), most scripts of the commands and all that need a database, docs/operations.md, a rolling upgrade, exports and imports that are killed, the canaries, an archive of a hundred thousand files"
 
-soak: ## Run the tests of faults for SOAK=30m, one after the other, and print what they did
-	$(GO) run ./test/soak -for $(SOAK) $(if $(TEST),-run '$(TEST)')
+soak: ## Run the tests of faults for SOAK=30m, or SOAK=full, and print what they did
+	$(GO) run ./test/soak $(if $(filter full,$(SOAK)),-full,-for $(SOAK)) $(if $(TEST),-run '$(TEST)')
 
 planted: ## Plant known bugs, one after the other, and show that the tests catch each; takes minutes
 	$(GO) run ./test/planted $(if $(BUG),-run '$(BUG)')

@@ -1,6 +1,7 @@
 // Command soak runs the tests of faults for long, one after the other, and prints
-// what they did as a table. Each gets an equal share of the time, in slices of a
-// process each: a store that has failed is never let go of, so a process that lets
+// what they did as a table. Each gets an equal share of the time, or, with -full,
+// as long as it takes to do as often what docs/reliability.md says of a full soak.
+// A test runs in slices of a process each: a store that has failed is never let go of, so a process that lets
 // stores fail grows. Every slice has other seeds. A test that fails ends the soak
 // with its output, in which stands the command that replays the failure.
 package main
@@ -12,6 +13,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -22,10 +24,13 @@ import (
 	"time"
 )
 
-// soaked is a test, and how long one process of it may go on.
+// soaked is a test, how long one process of it may go on, and what it counts how
+// often in a full soak.
 type soaked struct {
 	pkg, test string
 	slice     time.Duration
+	what      string
+	full      int
 }
 
 // module is where the go command runs for a package, and what it is called there.
@@ -38,34 +43,36 @@ func (s soaked) module() (dir, pkg string) {
 
 // Those that take a second make one round in a process.
 var tests = []soaked{
-	{"./internal/store/embedded", "TestSimulation", 30 * time.Second},
-	{"./internal/store/embedded", "TestPowerLossAnywhere", 2 * time.Minute},
-	{"./internal/store/embedded", "TestEveryFileOperationFails", time.Second},
-	{"./internal/store/embedded", "TestDamagedFiles", 2 * time.Minute},
-	{"./internal/store/embedded", "TestDiskFullThenFreed", 30 * time.Second},
-	{"./internal/awsapi", "TestClocksJump", 2 * time.Minute},
-	{"./cmd/meterd", "TestKill", 5 * time.Minute},
-	{"./cmd/meterd", "TestBackupUnderLoad", 2 * time.Minute},
-	{"./cmd/meterd", "TestRollingUpgrade", 2 * time.Minute},
-	{"./test/sdk", "TestAnswersDropped", 2 * time.Minute},
-	{"./internal/store/postgres", "TestServerFaults", 5 * time.Minute},
-	{"./internal/store/postgres", "TestCuts", 5 * time.Minute},
-	{"./internal/store/postgres", "TestNodesRace", 5 * time.Minute},
+	{"./internal/store/embedded", "TestSimulation", 30 * time.Second, "runs", 100_000},
+	{"./internal/store/embedded", "TestPowerLossAnywhere", 2 * time.Minute, "images", 100_000},
+	{"./internal/store/embedded", "TestEveryFileOperationFails", time.Second, "images", 10_000},
+	{"./internal/store/embedded", "TestDamagedFiles", 2 * time.Minute, "runs", 20_000},
+	{"./internal/store/embedded", "TestDiskFullThenFreed", 30 * time.Second, "times_full", 100},
+	{"./internal/awsapi", "TestClocksJump", 2 * time.Minute, "runs", 100_000},
+	{"./cmd/meterd", "TestKill", 5 * time.Minute, "kills", 1000},
+	{"./cmd/meterd", "TestBackupUnderLoad", 2 * time.Minute, "restores", 100},
+	{"./cmd/meterd", "TestRollingUpgrade", 2 * time.Minute, "replaced-nodes", 50},
+	{"./test/sdk", "TestSigV4", 10 * time.Minute, "originals", 2_000_000},
+	{"./test/sdk", "TestAnswersDropped", 2 * time.Minute, "calls", 50_000},
+	{"./internal/store/postgres", "TestServerFaults", 5 * time.Minute, "failovers", 20},
+	{"./internal/store/postgres", "TestCuts", 5 * time.Minute, "unanswered-commits", 1000},
+	{"./internal/store/postgres", "TestNodesRace", 5 * time.Minute, "keys", 200_000},
 }
 
 func main() {
 	total := flag.Duration("for", 30*time.Minute, "how long it is to take in all")
+	full := flag.Bool("full", false, "instead, until each test has done what a full soak asks of it; takes hours")
 	only := flag.String("run", "", "only the tests whose names this expression matches")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := soak(ctx, os.Stdout, *total, *only); err != nil {
+	if err := soak(ctx, os.Stdout, *total, *full, *only); err != nil {
 		fmt.Fprintln(os.Stderr, "soak:", err)
 		os.Exit(1)
 	}
 }
 
-func soak(ctx context.Context, out io.Writer, total time.Duration, only string) error {
+func soak(ctx context.Context, out io.Writer, total time.Duration, full bool, only string) error {
 	pick, err := regexp.Compile(only)
 	if err != nil {
 		return err
@@ -78,7 +85,11 @@ func soak(ctx context.Context, out io.Writer, total time.Duration, only string) 
 	var failed error
 	for i, s := range picked {
 		all[i] = &table{counts: make(map[string]int)}
-		if failed = s.soak(ctx, out, total/time.Duration(len(picked)), all[i]); failed != nil {
+		e := end{share: total / time.Duration(len(picked))}
+		if full {
+			e = end{what: s.what, n: s.full}
+		}
+		if failed = s.soak(ctx, out, e, all[i]); failed != nil {
 			break
 		}
 	}
@@ -107,11 +118,38 @@ func (t *table) add(what string, n int) {
 	t.counts[what] += n
 }
 
-// soak runs a test in slices for so long.
-func (s soaked) soak(ctx context.Context, out io.Writer, share time.Duration, t *table) error {
+// end is when a test has gone on for long enough: after its share of the time, or
+// when it has done something so often.
+type end struct {
+	share time.Duration
+	what  string
+	n     int
+}
+
+// left is how much longer a test may go on that has begun then.
+func (e end) left(began time.Time, t *table) time.Duration {
+	switch {
+	case e.what == "":
+		return e.share - time.Since(began)
+	case t.counts[e.what] < e.n:
+		return math.MaxInt64
+	}
+	return 0
+}
+
+// far is how far it is.
+func (e end) far(began time.Time, t *table) string {
+	if e.what == "" {
+		return fmt.Sprintf("%.0f of %.0f s", time.Since(began).Seconds(), e.share.Seconds())
+	}
+	return fmt.Sprintf("%d of %d %s after %.0f s", t.counts[e.what], e.n, e.what, time.Since(began).Seconds())
+}
+
+// soak runs a test in slices until the end.
+func (s soaked) soak(ctx context.Context, out io.Writer, e end, t *table) error {
 	began := time.Now()
 	for n := 1; ; n++ {
-		left := share - time.Since(began)
+		left := e.left(began, t)
 		if left <= 0 && n > 1 {
 			t.add("seconds", int(time.Since(began).Seconds()))
 			return nil
@@ -119,7 +157,7 @@ func (s soaked) soak(ctx context.Context, out io.Writer, share time.Duration, t 
 		if err := s.run(ctx, out, max(time.Second, min(s.slice, left)), t); err != nil {
 			return err
 		}
-		fmt.Fprintf(out, "%s: %.0f of %.0f s\n", s.test, time.Since(began).Seconds(), share.Seconds())
+		fmt.Fprintf(out, "%s: %s\n", s.test, e.far(began, t))
 	}
 }
 
