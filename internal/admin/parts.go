@@ -30,6 +30,8 @@ const (
 var (
 	block  = regexp.MustCompile(`^([a-z_]+):( +#.*| *)\r?\n?$`)
 	inline = regexp.MustCompile(`^([a-z_]+): +[^ #|>]`)
+	// To YAML a carriage return ends a line, be there a line feed after it or not.
+	bareReturn = regexp.MustCompile(`\r([^\n]|$)`)
 )
 
 // takeApart cuts a file into parts. It knows no YAML but the names at the left
@@ -39,6 +41,9 @@ var (
 // A file of another form is not taken apart. A part ends with the entry that makes
 // it most bytes long.
 func takeApart(source []byte, most int) (parts []part, ok bool) {
+	if bareReturn.Match(source) {
+		return nil, false
+	}
 	var section []byte // from a name at the left edge to the next
 	var name string
 	began, line := 0, 0 // the section's first line, and this one

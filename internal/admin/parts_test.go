@@ -65,6 +65,8 @@ func TestParts(t *testing.T) {
 		"dashes at the edge":      long("buyers", "- account: \"N\"\n  name: b\n", n),
 		"comments and gaps":       "# a\n\n" + long("buyers", "\n  # N\n  - account: \"N\"\n\n", n) + "# end\n",
 		"carriage returns":        strings.ReplaceAll(long("buyers", "  - account: \"N\"\n    name: b\n", n), "\n", "\r\n"),
+		"lines of old":            "# a\rbuyers:\r  - account: \"1\"\r",
+		"a comment that ends":     "# a\rbuyers: [{account: \"1\"}]\n",
 		"dashes within":           long("buyers", "  - account: \"N\"\n    name: |\n      - a\n      - b\n", n) + "sellers: []\n",
 		"a text over lines":       long("buyers", "  - account: \"N\"\n    name: \"a\n      - b\n      c\"\n", n),
 		"a text to the edge":      long("buyers", "  - account: \"N\"\n    name: \"a\n  - b\n  c\"\n", n),
