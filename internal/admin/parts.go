@@ -60,7 +60,7 @@ func takeApart(source []byte, most int) (parts []part, ok bool) {
 		start := at
 		at += len(text)
 		if first := text[0]; first == ' ' || first == '#' || first == '\n' || first == '\r' || first == '-' && !bytes.HasPrefix(text, []byte("---")) {
-			if name == "" && len(bytes.TrimSpace(text)) > 0 && first != '#' {
+			if blank := len(bytes.Trim(text, " \r\n")) == 0; name == "" && !blank && first != '#' {
 				return nil, false
 			}
 			section = source[from:at]

@@ -60,6 +60,9 @@ func TestParts(t *testing.T) {
 	for name, source := range map[string]string{
 		"empty":                   "",
 		"comment":                 "# nothing\n",
+		"blank":                   "  \n\n \r\n",
+		"not quite blank":         " \v\n",
+		"a tab":                   " \t\n",
 		"no line break":           "sellers: [{account: \"1\"}]",
 		"two lists":               long("buyers", "  - account: \"N\"\n    name: b\n", n) + long("agreements", "  - {id: N}\n", n),
 		"dashes at the edge":      long("buyers", "- account: \"N\"\n  name: b\n", n),

@@ -117,7 +117,7 @@ CREATE UNIQUE INDEX IF NOT EXISTS i ON "Event" (account, lower(id));`)
 
 // FuzzPortable: whatever it is given, it returns.
 func FuzzPortable(f *testing.F) {
-	for _, sql := range []string{tables, "UPDATE usage SET (", "'", `"`, "$a$", "CREATE TABLE t (", "CREATE UNIQUE INDEX ON", "DELETE FROM", "FOR UPDATE", "ALTER TABLE usage ADD", ")(", "SET ,"} {
+	for _, sql := range []string{tables, "UPDATE usage SET (", "'", `"`, "$a$", "CREATE TABLE t (", "CREATE UNIQUE INDEX ON", "DELETE FROM", "FOR UPDATE", "ALTER TABLE usage ADD", ")(", "SET ,", ",SET ,"} {
 		f.Add(sql)
 	}
 	f.Fuzz(func(_ *testing.T, sql string) {

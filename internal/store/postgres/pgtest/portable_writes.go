@@ -14,6 +14,9 @@ func (Tables) setsHold(s []token) error {
 			continue
 		}
 		for _, item := range items(clause(s, i+1, "from", "where", "returning")) {
+			if len(item) == 0 {
+				continue
+			}
 			targets := item[:1]
 			if item[0].is("(") {
 				targets = inside(item, 0)
