@@ -38,10 +38,15 @@ lint-more: ## golangci-lint, which is beside the gate; takes minutes to build th
 # is one package, and go test runs there without a package list: only then does it
 # show what a passing run prints, which is how those tests say that a client is
 # not installed. The root's run hides such lines; what it may leave out is said at
-# the end.
+# the end. Half of its time it waits: so it runs beside the root, and what it says
+# follows.
 test: ## Run every test; say what this machine had to leave out
-	$(GO) test $(TESTFLAGS) ./...
-	cd test/sdk && $(GO) test $(TESTFLAGS)
+	@said=$$(mktemp); sdk=; failed=0; \
+	trap '[ -z "$$sdk" ] || kill -INT $$sdk 2>/dev/null || true; rm -f "$$said"' EXIT; \
+	(cd test/sdk && exec $(GO) test $(TESTFLAGS)) >"$$said" 2>&1 & sdk=$$!; \
+	$(GO) test $(TESTFLAGS) ./... || failed=1; \
+	wait $$sdk || failed=1; \
+	sdk=; cat "$$said"; exit $$failed
 	cd test/sqlcheck && $(GO) test $(TESTFLAGS) ./...
 	@cd internal/store/postgres/pgtest && $(GO) test -count=1 -run='^TestLeftOut$$' | sed -n '/^left out/p'
 	@[ -n "$${METERD_SIGV4_VECTORS:-}" ] || echo "left out: AWS's public signing vectors (METERD_SIGV4_VECTORS does not name their folder)"
