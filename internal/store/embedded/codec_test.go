@@ -179,6 +179,9 @@ func TestKeyOrder(t *testing.T) {
 					t.Errorf("%+v does not sort after the key before it", k)
 				}
 				before = key
+				if got := recordKeySize(&k); got != len(key) {
+					t.Errorf("%+v is said to take %d bytes, and takes %d", k, got, len(key))
+				}
 				if got, err := parseRecordKey(key); err != nil || got != k {
 					t.Errorf("parsed: got %+v, error %v, want %+v", got, err, k)
 				}

@@ -37,7 +37,11 @@ func newRequest(ctx context.Context, c store.Call) (*request, error) {
 		return nil, err
 	}
 	r := &request{ctx: ctx, call: c.AsKept(), done: make(chan struct{})}
-	var keys []byte
+	var size int
+	for i := range r.call.Records {
+		size += recordKeySize(&r.call.Records[i].Key)
+	}
+	keys := make([]byte, 0, size)
 	ends := make([]int, len(c.Records))
 	for i := range r.call.Records {
 		keys = recordKey(keys, &r.call.Records[i].Key)
