@@ -14,7 +14,7 @@ SOAK      ?= 30m
 .PHONY: help build check fmt lint lint-more test race bench bench-compare fuzz golden cover vuln planted soak bench-e2e
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## Build bin/meterd
 	$(GO) build -trimpath -o bin/ ./cmd/...

@@ -22,6 +22,7 @@ type contender struct {
 	world world
 	rate  int  // the most requests a second that there will be; 0: they are sent again and again
 	keeps bool // it tells repeats from duplicates
+	slow  bool // it answers so few that a round is a second at the least
 	// beforehand is how many records are to be stored before the first round.
 	beforehand []int
 	start      func(ctx context.Context, h *harness) (*running, error)
@@ -92,12 +93,12 @@ func (h *harness) contenders() (all []contender, leftOut []string) {
 	if bin, ok := pgtest.Installed(h.postgres); ok {
 		add(contender{name: nameNode, kind: kindBatch, world: w, rate: 12_000, keeps: true, start: startPostgres(w, bin, 1)})
 		add(contender{name: nameNodes, kind: kindBatch, world: w, rate: 12_000, keeps: true, start: startPostgres(w, bin, 2)})
-		add(contender{name: nameNaive, kind: kindBatch, world: w, rate: 3_000, keeps: true, start: startNaive(w, bin)})
+		add(contender{name: nameNaive, kind: kindBatch, world: w, rate: 3_000, keeps: true, slow: true, start: startNaive(w, bin)})
 	} else {
 		leftOut = append(leftOut, fmt.Sprintf("PostgreSQL %d (not installed)", h.postgres))
 	}
 	if path, err := exec.LookPath("moto_server"); err == nil {
-		add(contender{name: nameMoto, kind: kindLegacy, world: w, start: startMoto(path)})
+		add(contender{name: nameMoto, kind: kindLegacy, world: w, slow: true, start: startMoto(path)})
 	} else {
 		leftOut = append(leftOut, "moto (not installed)")
 	}

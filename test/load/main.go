@@ -25,6 +25,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
 // roleGenerator is this program as the process that sends.
@@ -169,6 +171,15 @@ func compare(ctx context.Context, o options, self string, out, say io.Writer) (e
 	if err := os.MkdirAll(o.cache, 0o700); err != nil {
 		return err
 	}
+	// One run at a time: another would measure this one.
+	lock, err := vfs.Default.Lock(filepath.Join(o.cache, "LOCK"))
+	if err != nil {
+		return fmt.Errorf("another run has %s: %w", o.cache, err)
+	}
+	defer func() { err = errors.Join(err, lock.Close()) }()
+	if err := removeAll(filepath.Join(o.cache, "run-*")); err != nil { // of runs that were killed
+		return err
+	}
 	// In the cache, since links do not reach another file system.
 	if h.dir, err = os.MkdirTemp(o.cache, "run-"); err != nil {
 		return err
@@ -205,7 +216,9 @@ func (h *harness) rounds(ctx context.Context, t *table) error {
 			}
 		}
 	}
-	embedded := slices.ContainsFunc(t.rows, func(c contender) bool { return len(c.beforehand) > 0 })
+	served := slices.ContainsFunc(t.rows, func(c contender) bool {
+		return c.world.Accounts == 1 && slices.Contains(c.beforehand, h.reference())
+	})
 	for n := range h.options.rounds {
 		for _, c := range t.rows {
 			m, err := h.round(ctx, c, n)
@@ -215,7 +228,7 @@ func (h *harness) rounds(ctx context.Context, t *table) error {
 			t.rounds[c.name] = append(t.rounds[c.name], m)
 			h.step("round %d of %d: %s: %.0f records/s, p50 %.1f ms, p99 %.1f ms", n+1, h.options.rounds, c.name, m.records, m.p50, m.p99)
 		}
-		if !embedded {
+		if !served { // nothing is stored that readiness could be measured with
 			continue
 		}
 		r, err := h.readiness(ctx, n)
@@ -226,6 +239,14 @@ func (h *harness) rounds(ctx context.Context, t *table) error {
 		h.step("round %d of %d: ready after %.2f s, after a kill %.2f s", n+1, h.options.rounds, r.clean.Seconds(), r.killed.Seconds())
 	}
 	return nil
+}
+
+func removeAll(pattern string) (err error) {
+	names, err := filepath.Glob(pattern)
+	for _, name := range names {
+		err = errors.Join(err, os.RemoveAll(name))
+	}
+	return err
 }
 
 // build builds the product.

@@ -74,7 +74,7 @@ func (h *harness) preloaded(ctx context.Context, w world, records int) (dir stri
 		}
 	}
 	if err := h.load(ctx, w, keys, loading, from, records); err != nil {
-		return "", err
+		return "", errors.Join(err, os.RemoveAll(loading))
 	}
 	return dir, os.Rename(loading, dir) // last, so that what has the name is whole
 }
@@ -148,7 +148,11 @@ func (h *harness) load(ctx context.Context, w world, keys *envelope.Keys, dir st
 	if err := context.Cause(ctx); err != nil {
 		return err
 	}
-	return settle(ctx, dir)
+	still := 3 * time.Second
+	if to < 1_000_000 { // there is not much to tidy up
+		still /= 10
+	}
+	return settle(ctx, dir, still)
 }
 
 // tell says every ten seconds how far loading is.
@@ -205,9 +209,8 @@ func (w world) stored(n, end int) store.Call {
 }
 
 // settle waits until the storage engine has nothing more to tidy up: until no file
-// has come or gone for three seconds.
-func settle(ctx context.Context, dir string) error {
-	const still = 3 * time.Second
+// has come or gone for some time.
+func settle(ctx context.Context, dir string, still time.Duration) error {
 	var before []string
 	for since, began := time.Now(), time.Now(); time.Since(since) < still; {
 		if time.Since(began) > 10*time.Minute {
@@ -216,7 +219,7 @@ func settle(ctx context.Context, dir string) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(200 * time.Millisecond):
+		case <-time.After(still / 10):
 		}
 		entries, err := os.ReadDir(dir)
 		if err != nil {

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -53,8 +54,11 @@ func (h *harness) order(c contender, r *running, n int) order {
 		World: c.world, Kind: c.kind, Conns: h.conns, Requests: pool, Cycle: true,
 		Warm: h.warm, For: h.span, Seed: uint64(n) + 1,
 	}
+	if c.slow {
+		o.For = max(o.For, time.Second)
+	}
 	if c.rate > 0 {
-		o.Cycle, o.Requests = false, int(float64(c.rate)*(h.warm+h.span).Seconds())
+		o.Cycle, o.Requests = false, int(float64(c.rate)*(o.Warm+o.For).Seconds())
 	}
 	for _, s := range r.servers {
 		o.Addresses = append(o.Addresses, s.address)
@@ -106,7 +110,7 @@ func (h *harness) measure(ctx context.Context, c contender, r *running, n int) (
 		}
 		m.peak += float64(peak)
 	}
-	if r.stored != nil {
+	if r.stored != nil && c.kind != kindMeter {
 		if m.stored, err = r.stored(ctx); err != nil {
 			return round{}, err
 		}

@@ -59,6 +59,7 @@ func (w world) seller(product int) int { return product % w.Accounts }
 func sellerAccount(seller int) metering.AccountID {
 	return metering.AccountID(fmt.Sprint(700_000_000_000 + seller))
 }
+
 func buyerAccount(buyer int) metering.AccountID {
 	return metering.AccountID(fmt.Sprint(900_000_000_000 + buyer))
 }
