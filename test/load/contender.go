@@ -71,7 +71,7 @@ func nameMeter(records int) string { return "embedded, " + millions(records) + "
 
 // Sizes of answers, for hello: of 25 results, and of an id.
 const (
-	batchAnswer = 6500
+	batchAnswer = 7100
 	meterAnswer = 60
 )
 

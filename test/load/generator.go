@@ -46,6 +46,8 @@ type result struct {
 	Seconds      float64
 	P50, P99     float64 // milliseconds
 	RequestBytes int     // of the mean request
+	AnswerBytes  int     // of the bodies of the sampled answers
+	Answers      int     // that were sampled
 	Sampled      int     // records of which the outcome was looked at
 	Success      int
 	Duplicate    int
@@ -188,6 +190,8 @@ func (g *generator) work(ctx context.Context, c *client) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.latencies = append(g.latencies, latencies...)
+	g.result.AnswerBytes += seen.AnswerBytes
+	g.result.Answers += seen.Answers
 	g.result.Sampled += seen.Sampled
 	g.result.Success += seen.Success
 	g.result.Duplicate += seen.Duplicate
@@ -196,6 +200,8 @@ func (g *generator) work(ctx context.Context, c *client) {
 
 // look counts the outcomes of an answer's records.
 func (r *result) look(kind string, body []byte) {
+	r.Answers++
+	r.AnswerBytes += len(body)
 	if kind == kindMeter {
 		r.Sampled++
 		r.Success += bytes.Count(body, []byte(`"MeteringRecordId":"`))

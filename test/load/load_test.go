@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -8,7 +9,9 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 )
 
 // TestMain lets the tests' binary be the generator and the servers, as the program
@@ -147,5 +150,31 @@ func TestParse(t *testing.T) {
 		if _, err := parse(strings.Fields(args), io.Discard); err == nil || !regexp.MustCompile(want).MatchString(err.Error()) {
 			t.Errorf("%s: error %v, want %s", args, err, want)
 		}
+	}
+}
+
+// TestServerDies: a server that ends in the midst of a round is an error, with what
+// it said.
+func TestServerDies(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	o, err := parse([]string{"-quick", "-for", "20s"}, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &harness{options: o, self: self, dir: t.TempDir(), say: io.Discard, profiling: new(sync.WaitGroup)}
+	c := contender{name: nameHello, kind: kindMeter, world: newWorld(1, o.agreements)}
+	c.start = func(ctx context.Context, h *harness) (*running, error) {
+		r, err := startHello(meterAnswer)(ctx, h)
+		if err == nil {
+			time.AfterFunc(2*time.Second, r.servers[0].kill)
+		}
+		return r, err
+	}
+	_, err = h.round(t.Context(), c, 0)
+	if err == nil || !strings.Contains(err.Error(), "hello ended in the midst of the run") || !strings.Contains(err.Error(), `"msg":"ready"`) {
+		t.Errorf("error %v", err)
 	}
 }

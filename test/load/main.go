@@ -63,7 +63,11 @@ func run(args []string) error {
 	if err != nil {
 		return err
 	}
-	return compare(ctx, o, self, os.Stdout, os.Stderr)
+	err = compare(ctx, o, self, os.Stdout, os.Stderr)
+	if ctx.Err() != nil {
+		return errors.New("it was told to stop")
+	}
+	return err
 }
 
 // options are what the flags say.

@@ -25,6 +25,7 @@ type round struct {
 	peak              float64 // bytes resident, at the most
 	stored            float64 // bytes a record; 0: nothing is stored
 	requestBytes      float64
+	answerBytes       float64
 }
 
 // round starts a contender, has the generator send to it, and stops it.
@@ -102,6 +103,7 @@ func (h *harness) measure(ctx context.Context, c contender, r *running, n int) (
 		cpu:         float64((after.cpu - before.cpu).Microseconds()) / records,
 		database:    float64((after.database - before.database).Microseconds()) / records,
 		allocations: (after.allocations - before.allocations) / records, requestBytes: float64(found.RequestBytes),
+		answerBytes: float64(found.AnswerBytes) / float64(max(found.Answers, 1)),
 	}
 	for _, s := range r.servers {
 		peak, err := memory(s.pid(), "VmHWM")

@@ -64,15 +64,16 @@ func requestRate(r *round) float64 { return r.requests }
 func (t *table) print(out io.Writer) {
 	fmt.Fprintf(out, "**Machine.** %s. **Run.** %s, %s, %d rounds of %s after %s of warm-up, %d connections.\n\n",
 		machine(), t.began.UTC().Format("2006-01-02 15:04 UTC"), t.busy, t.options.rounds, t.span, t.warm, t.conns)
-	fmt.Fprint(out, "| server | requests/s | records/s | p50 ms | p99 ms | CPU µs/record | allocations/record | peak MB | bytes/record |\n|---|---|---|---|---|---|---|---|---|\n")
+	fmt.Fprint(out, "| server | requests/s | records/s | p50 ms | p99 ms | CPU µs/record | allocations/record | peak MB | stored bytes/record | bytes sent, answered |\n|---|---|---|---|---|---|---|---|---|---|\n")
 	for _, c := range t.rows {
 		peak := t.of(c.name, func(r *round) float64 { return r.peak })
-		fmt.Fprintf(out, "| %s | %s | %s | %s | %s | %s | %s | %.0f | %s |\n", c.name,
+		fmt.Fprintf(out, "| %s | %s | %s | %s | %s | %s | %s | %.0f | %s | %.0f, %.0f |\n", c.name,
 			ranged(t.of(c.name, requestRate), "%.0f"), thousands(t.of(c.name, recordRate)),
 			ranged(t.of(c.name, func(r *round) float64 { return r.p50 }), "%.1f"),
 			ranged(t.of(c.name, func(r *round) float64 { return r.p99 }), "%.1f"),
 			t.processor(c.name), known(t.of(c.name, func(r *round) float64 { return r.allocations }).median, "%.1f"),
-			peak.most/1e6, known(t.of(c.name, func(r *round) float64 { return r.stored }).median, "%.0f"))
+			peak.most/1e6, known(t.of(c.name, func(r *round) float64 { return r.stored }).median, "%.0f"),
+			t.of(c.name, func(r *round) float64 { return r.requestBytes }).median, t.of(c.name, func(r *round) float64 { return r.answerBytes }).median)
 	}
 	for _, what := range t.leftOut {
 		fmt.Fprintf(out, "\nleft out: %s\n", what)
