@@ -176,8 +176,11 @@ func (g *generator) work(ctx context.Context, c *client) {
 		}
 		began := time.Now()
 		status, body, err := c.do(ctx, g.requests[n])
-		if err != nil || status != http.StatusOK {
-			g.stop(fmt.Errorf("request %d was answered %d, error %w: %.500s", n, status, err, body))
+		if err == nil && status != http.StatusOK {
+			err = fmt.Errorf("status %d: %.500s", status, body)
+		}
+		if err != nil {
+			g.stop(fmt.Errorf("request %d: %w", n, err))
 			break
 		}
 		if g.phase.Load() == measuring {

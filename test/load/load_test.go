@@ -2,8 +2,11 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -175,6 +178,32 @@ func TestServerDies(t *testing.T) {
 	}
 	_, err = h.round(t.Context(), c, 0)
 	if err == nil || !strings.Contains(err.Error(), "hello ended in the midst of the run") || !strings.Contains(err.Error(), `"msg":"ready"`) {
+		t.Errorf("error %v", err)
+	}
+}
+
+// TestRefused: one status that is not 200 ends the run, with what the server said.
+func TestRefused(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusBadRequest)
+		_, _ = io.WriteString(w, `{"__type":"ThrottlingException"}`)
+	}))
+	defer server.Close()
+	made, err := requests(newWorld(1, 256), kindBatch, 4, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	g := &generator{
+		order: order{
+			Kind: kindBatch, Addresses: []string{server.Listener.Addr().String()}, Conns: 2, Cycle: true,
+			Warm: 10 * time.Second, For: 10 * time.Second,
+		},
+		requests: made, spent: make(chan struct{}),
+	}
+	err = g.run(ctx, json.NewEncoder(io.Discard))
+	if err == nil || !regexp.MustCompile(`^request \d+: status 400: {"__type":"ThrottlingException"}$`).MatchString(err.Error()) {
 		t.Errorf("error %v", err)
 	}
 }
