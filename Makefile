@@ -11,10 +11,10 @@ VULNDB    ?=
 SOAK      ?= 30m
 
 .DEFAULT_GOAL := help
-.PHONY: help build check fmt lint lint-more test race bench bench-compare fuzz golden cover vuln planted soak
+.PHONY: help build check fmt lint lint-more test race bench bench-compare fuzz golden cover vuln planted soak bench-e2e
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## Build bin/meterd
 	$(GO) build -trimpath -o bin/ ./cmd/...
@@ -66,6 +66,10 @@ planted: ## Plant known bugs, one after the other, and show that the tests catch
 
 bench: ## Benchmark into bench.txt; COUNT=10, BENCHTIME=1s
 	$(GO) test -run='^$$' -bench=. -benchmem -count=$(COUNT) -benchtime=$(BENCHTIME) ./... | tee bench.txt
+
+# FLAGS='-h' shows what can be said in FLAGS.
+bench-e2e: ## Measure whole servers beside one another; print docs/bench/end-to-end.md's table
+	$(GO) run ./test/load $(FLAGS)
 
 bench-compare: ## Compare bench.txt with docs/bench/baseline.txt
 	$(TOOL) benchstat docs/bench/baseline.txt bench.txt

@@ -107,7 +107,7 @@ func (m *metrics) handler(s *server) http.Handler {
 	text := promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
-		case s.health(w, r):
+		case s.health(w, r), profiled(w, r):
 		case r.URL.Path == "/metrics":
 			text.ServeHTTP(w, r)
 		default:
