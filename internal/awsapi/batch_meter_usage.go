@@ -3,6 +3,7 @@ package awsapi
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/meterd/meterd/internal/awsjson"
 	"github.com/meterd/meterd/internal/metering"
@@ -35,15 +36,20 @@ func (s *Service) batchMeterUsage(ctx context.Context, req *request, in *batchMe
 		return &batchMeterUsageOutput{unprocessed: in.records}, nil
 	}
 
+	made := metering.BatchRecords(s.NewID, req.caller.Account, req.region, p, claims, req.now)
 	results := make([]usageRecordResult, len(claims))
 	offered := make([]int, 0, len(claims)) // where in results each offered record stands
-	records := make([]metering.Record, 0, len(claims))
 	for i := range claims {
-		made := metering.BatchRecord(s.NewID(), req.caller.Account, req.region, p, claims[i], req.now)
-		results[i] = usageRecordResult{record: &in.records[i], id: made.ID, key: made.Key, status: metering.CustomerNotSubscribed}
+		results[i] = usageRecordResult{record: &in.records[i], id: made[i].ID, key: &made[i].Key, status: metering.CustomerNotSubscribed}
 		if claims[i].Subscribed {
 			offered = append(offered, i)
-			records = append(records, made)
+		}
+	}
+	records := made
+	if len(offered) < len(made) {
+		records = make([]metering.Record, len(offered))
+		for i, at := range offered {
+			records[i] = made[at]
 		}
 	}
 	_, err = s.Store.Append(ctx, store.Call{
@@ -60,6 +66,7 @@ func (s *Service) batchMeterUsage(ctx context.Context, req *request, in *batchMe
 	if err != nil {
 		return nil, err
 	}
+	req.records = make([]metering.Status, 0, len(results))
 	for i := range results {
 		req.records = append(req.records, results[i].status)
 		if r := &results[i]; r.status != metering.Success { // a 200 that many clients take for money
@@ -160,7 +167,7 @@ func (s *Service) batchRest(req *request, claims []metering.Claim, results []usa
 		if r.status == metering.Success {
 			continue
 		}
-		record := &store.RefusedRecord{Key: r.key, Timestamp: claims[i].Timestamp, Quantity: claims[i].Quantity}
+		record := &store.RefusedRecord{Key: *r.key, Timestamp: claims[i].Timestamp, Quantity: claims[i].Quantity}
 		if r.held != nil {
 			record.Held = &store.Held{ID: r.held.ID, Quantity: r.held.Quantity}
 		}
@@ -203,11 +210,12 @@ func (in *batchMeterUsageInput) decode(d *awsjson.Decoder) {
 			}
 			in.records = make([]usageRecord, 0, maxRecords)
 			for range d.List() {
-				var r usageRecord
-				r.decode(d)
-				if in.sent++; in.sent <= maxRecords { // what makes it too many is not kept
-					in.records = append(in.records, r)
+				if in.sent++; in.sent > maxRecords { // what makes it too many is not kept
+					new(usageRecord).decode(d)
+					continue
 				}
+				in.records = append(in.records, usageRecord{})
+				in.records[in.sent-1].decode(d)
 			}
 		default:
 			d.Skip()
@@ -325,13 +333,17 @@ type batchMeterUsageOutput struct {
 type usageRecordResult struct {
 	record *usageRecord
 	id     metering.ID
-	key    metering.Key
+	key    *metering.Key
 	status metering.Status
 	held   *metering.Record // who holds the key; nil when none was asked for
 }
 
 func (out *batchMeterUsageOutput) appendJSON(b []byte) []byte {
-	b = append(b, `{"Results":[`...)
+	size := len(`{"Results":[],"UnprocessedRecords":[]}`)
+	for i := range out.results {
+		size += out.results[i].record.size()
+	}
+	b = append(slices.Grow(b, size), `{"Results":[`...)
 	for i := range out.results {
 		if i > 0 {
 			b = append(b, ',')
@@ -353,6 +365,13 @@ func (out *batchMeterUsageOutput) appendJSON(b []byte) []byte {
 		b = out.unprocessed[i].appendJSON(b)
 	}
 	return append(b, `]}`...)
+}
+
+// size is about what a record takes in an answer, with its id and status, if it
+// has no allocations.
+func (r *usageRecord) size() int {
+	const names = 256
+	return names + len(r.timestamp.Value.Literal) + len(r.customer.Value) + len(r.account.Value) + len(r.licenseARN.Value) + len(r.dimension.Value)
 }
 
 // appendJSON echoes the record: what came, as it came, and the quantity even if
