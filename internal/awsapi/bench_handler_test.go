@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/meterd/meterd/internal/id"
+	"github.com/meterd/meterd/internal/metering"
 	"github.com/meterd/meterd/internal/store"
 )
 
@@ -64,6 +65,39 @@ func BenchmarkHandler(b *testing.B) {
 			b.ReportMetric(float64(spent()-began)/float64(b.N), "cpu-ns/op")
 		})
 	}
+}
+
+// BenchmarkShapes is a batch's way in and out: its body read, and its answer
+// written.
+func BenchmarkShapes(b *testing.B) {
+	body := batchBody(0)
+	b.Run("decode", func(b *testing.B) {
+		b.ReportAllocs()
+		began := spent()
+		for b.Loop() {
+			if err := jsonWire.decode(body, new(batchMeterUsageInput)); err != nil {
+				b.Fatal(err)
+			}
+		}
+		b.ReportMetric(float64(spent()-began)/float64(b.N), "cpu-ns/op")
+	})
+	b.Run("encode", func(b *testing.B) {
+		in, out := new(batchMeterUsageInput), new(batchMeterUsageOutput)
+		if err := jsonWire.decode(body, in); err != nil {
+			b.Fatal(err)
+		}
+		for i := range in.records {
+			out.results = append(out.results, usageRecordResult{record: &in.records[i], status: metering.Success})
+		}
+		b.ReportAllocs()
+		began := spent()
+		for b.Loop() {
+			if _, err := jsonWire.encode(out); err != nil {
+				b.Fatal(err)
+			}
+		}
+		b.ReportMetric(float64(spent()-began)/float64(b.N), "cpu-ns/op")
+	})
 }
 
 // spent is the time that the process has had on a processor, which says more than
