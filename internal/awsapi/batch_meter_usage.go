@@ -370,7 +370,7 @@ func (out *batchMeterUsageOutput) appendJSON(b []byte) []byte {
 // size is about what a record takes in an answer, with its id and status, if it
 // has no allocations.
 func (r *usageRecord) size() int {
-	const names = 256
+	const names = 192
 	return names + len(r.timestamp.Value.Literal) + len(r.customer.Value) + len(r.account.Value) + len(r.licenseARN.Value) + len(r.dimension.Value)
 }
 

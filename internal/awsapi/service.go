@@ -16,6 +16,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -199,7 +200,7 @@ func (s *Service) call(operations map[metering.Operation]operation, r *http.Requ
 	if err == nil && !req.beaten {
 		err = s.beat(r.Context(), req)
 	}
-	if err == nil {
+	if err == nil && s.Log.Enabled(r.Context(), slog.LevelDebug) {
 		s.Log.DebugContext(r.Context(), "call answered", "request_id", req.id, "operation", req.op,
 			"account", req.caller.Account, "region", req.region)
 	}
@@ -242,16 +243,25 @@ func readBody(r *http.Request) ([]byte, error) {
 	if r.ContentLength >= MaxBody {
 		return nil, errTooLarge
 	}
-	var b bytes.Buffer
-	b.Grow(int(min(max(r.ContentLength, 0), firstRead)) + bytes.MinRead)
-	if _, err := b.ReadFrom(io.LimitReader(r.Body, MaxBody)); err != nil {
-		// The reason may tell of the network behind a proxy: it is not repeated.
-		return nil, &awsjson.SerializationError{Message: "the body ended before its length, or came too slowly"}
+	b := make([]byte, 0, min(max(r.ContentLength, 0), firstRead)+1) // one byte more than there are, to see that there are no more
+	for len(b) < MaxBody {
+		if len(b) == cap(b) {
+			b = slices.Grow(b, max(len(b), bytes.MinRead))
+		}
+		n, err := r.Body.Read(b[len(b):min(cap(b), MaxBody)])
+		b = b[:len(b)+n]
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			// The reason may tell of the network behind a proxy: it is not repeated.
+			return nil, &awsjson.SerializationError{Message: "the body ended before its length, or came too slowly"}
+		}
 	}
-	if b.Len() >= MaxBody {
+	if len(b) >= MaxBody {
 		return nil, errTooLarge
 	}
-	return b.Bytes(), nil
+	return b, nil
 }
 
 // event is the trace that the call leaves.
