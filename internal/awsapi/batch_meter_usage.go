@@ -21,11 +21,11 @@ func (s *Service) batchMeterUsage(ctx context.Context, req *request, in *batchMe
 	if len(in.records) == 0 {
 		return &batchMeterUsageOutput{}, nil
 	}
-	p, err := s.productOf(req, in)
+	p, licenses, err := s.productOf(req, in)
 	if err != nil {
 		return nil, err
 	}
-	claims, err := s.claimsOf(req, p, in)
+	claims, err := s.claimsOf(req, p, licenses, in)
 	if err != nil {
 		return nil, err
 	}
@@ -78,51 +78,50 @@ func (s *Service) batchMeterUsage(ctx context.Context, req *request, in *batchMe
 }
 
 // productOf finds the one product that a batch is for: the request's, or that of
-// the licenses. A license that nobody here holds is judged in its turn, after
-// the product; the result is nil when there is no other.
-func (s *Service) productOf(req *request, in *batchMeterUsageInput) (*metering.Product, error) {
+// the licenses. It finds each record's agreement, too, if its license is one of
+// the caller's: another seller's is answered like none. A license that nobody here
+// holds is judged in its turn, after the product; the product is nil when there is
+// no other.
+func (s *Service) productOf(req *request, in *batchMeterUsageInput) (*metering.Product, []*metering.Agreement, error) {
 	catalog := s.Store.Catalog()
+	licenses := make([]*metering.Agreement, len(in.records))
 	if in.productCode.Set {
 		code := metering.ProductCode(in.productCode.Value)
 		p := catalog.Product(code)
-		return p, metering.CheckProduct(req.op, code, p, req.caller, req.region)
+		return p, licenses, metering.CheckProduct(req.op, code, p, req.caller, req.region)
 	}
 	var first *metering.Product
 	for i := range in.records {
-		_, p := s.license(req, in.records[i].licenseARN.Value)
-		if p == nil || p == first {
+		a := catalog.License(in.records[i].licenseARN.Value)
+		if a == nil {
+			continue
+		}
+		p := first
+		if p == nil || p.Code != a.Product {
+			p = catalog.Product(a.Product)
+		}
+		if p == nil || p.Seller != req.caller.Account {
+			continue
+		}
+		licenses[i] = a
+		if p == first {
 			continue
 		}
 		if first == nil {
 			req.product = p.Code
 		}
 		if err := metering.CheckProduct(req.op, p.Code, p, req.caller, req.region); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if first == nil {
 			first = p
 		}
 	}
-	return first, nil
-}
-
-// license finds the agreement of a license and its product, if they are the
-// caller's. Another seller's is answered like none.
-func (s *Service) license(req *request, arn string) (*metering.Agreement, *metering.Product) {
-	catalog := s.Store.Catalog()
-	a := catalog.License(arn)
-	if a == nil {
-		return nil, nil
-	}
-	p := catalog.Product(a.Product)
-	if p == nil || p.Seller != req.caller.Account {
-		return nil, nil
-	}
-	return a, p
+	return first, licenses, nil
 }
 
 // claimsOf weighs every record by its license or its customer.
-func (s *Service) claimsOf(req *request, p *metering.Product, in *batchMeterUsageInput) ([]metering.Claim, error) {
+func (s *Service) claimsOf(req *request, p *metering.Product, licenses []*metering.Agreement, in *batchMeterUsageInput) ([]metering.Claim, error) {
 	catalog := s.Store.Catalog()
 	claims := make([]metering.Claim, len(in.records))
 	usage := make([]metering.UsageRecord, len(in.records))
@@ -131,8 +130,7 @@ func (s *Service) claimsOf(req *request, p *metering.Product, in *batchMeterUsag
 		*u = in.records[i].usage()
 		var err error
 		if u.LicenseARN != "" {
-			a, _ := s.license(req, u.LicenseARN)
-			claims[i], err = metering.ClaimByLicense(u, a, p, s.suspended(u.Account), req.now, req.compat.Rulings)
+			claims[i], err = metering.ClaimByLicense(u, licenses[i], p, s.suspended(u.Account), req.now, req.compat.Rulings)
 		} else {
 			buyer := u.Account
 			if in.records[i].customer.Set && p.Generation != metering.LicenseGeneration {
