@@ -1,7 +1,5 @@
 package metering
 
-import "encoding/hex"
-
 // ID names what the service has made: a record, a registration, an event. It is
 // a UUID.
 type ID [16]byte
@@ -14,13 +12,14 @@ func (id ID) String() string {
 
 // AppendText appends the usual form to b.
 func (id ID) AppendText(b []byte) []byte {
-	text := [36]byte{8: '-', 13: '-', 18: '-', 23: '-'}
-	hex.Encode(text[0:8], id[0:4])
-	hex.Encode(text[9:13], id[4:6])
-	hex.Encode(text[14:18], id[6:8])
-	hex.Encode(text[19:23], id[8:10])
-	hex.Encode(text[24:], id[10:])
-	return append(b, text[:]...)
+	const digits = "0123456789abcdef"
+	for i, octet := range id {
+		if i == 4 || i == 6 || i == 8 || i == 10 {
+			b = append(b, '-')
+		}
+		b = append(b, digits[octet>>4], digits[octet&15])
+	}
+	return b
 }
 
 // ParseID reads the usual form.
