@@ -8,16 +8,14 @@
 package awsapi
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
-	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -58,6 +56,7 @@ type Service struct {
 	Observe func(ctx context.Context, o Observed)
 
 	signers signers
+	scratch sync.Pool           // of *scratch
 	work    *semaphore.Weighted // set by Handler
 	kept    *caller.Throttle    // which of the refusals that come in floods are kept; set by Handler
 }
@@ -72,7 +71,7 @@ type request struct {
 	now    time.Time     // one reading of the service's clock for the whole call (invariant I8)
 	compat *store.Compat // and one of which readings of AWS hold
 	wire   wire
-	body   []byte
+	*scratch
 	beaten bool // the call has told the store that the caller's workload lives
 
 	// What Observed tells of the answer.
@@ -137,7 +136,8 @@ func op[T any, In input[T], Out output](method func(context.Context, *request, I
 		if err != nil {
 			return nil, err
 		}
-		return req.wire.encode(out)
+		req.answer, err = req.wire.encode(out, req.answer)
+		return req.answer, err
 	}
 }
 
@@ -149,7 +149,7 @@ func (s *Service) Handler() http.Handler {
 	s.kept = s.Throttle.With(keptLimits())
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id := s.NewID()
-		req := &request{uid: id, id: id.String(), wire: wireOf(r), compat: s.Store.Catalog().Compat()}
+		req := &request{uid: id, id: id.String(), wire: wireOf(r), compat: s.Store.Catalog().Compat(), scratch: s.takeScratch()}
 		defer s.recover(r.Context(), w, req)
 		body, err := s.call(operations, r, req)
 		req.outcome, req.status = Succeeded, http.StatusOK
@@ -161,6 +161,7 @@ func (s *Service) Handler() http.Handler {
 		if req.claimed != nil {
 			s.keepClaimed(w, r, req.claimed)
 		}
+		s.giveScratch(r, req.scratch)
 	})
 }
 
@@ -170,7 +171,7 @@ func (s *Service) call(operations map[metering.Operation]operation, r *http.Requ
 	if req.op, err = s.route(r, req.wire); err != nil {
 		return nil, err
 	}
-	if req.body, err = readBody(r); err != nil {
+	if req.body, err = readBody(r, req.body); err != nil {
 		return nil, err
 	}
 	weight := int64(max(len(req.body), leastWork))
@@ -233,35 +234,6 @@ func (s *Service) route(r *http.Request, w wire) (metering.Operation, error) {
 		return "", fmt.Errorf("%w: X-Amz-Target %q", errUnknownOperation, shorten(sent[0]))
 	}
 	return op, nil
-}
-
-// firstRead is how much memory a body is given before any of it has come.
-const firstRead = 16 << 10
-
-// readBody reads the body if it stays under MaxBody, and no further if not.
-func readBody(r *http.Request) ([]byte, error) {
-	if r.ContentLength >= MaxBody {
-		return nil, errTooLarge
-	}
-	b := make([]byte, 0, min(max(r.ContentLength, 0), firstRead)+1) // one byte more than there are, to see that there are no more
-	for len(b) < MaxBody {
-		if len(b) == cap(b) {
-			b = slices.Grow(b, max(len(b), bytes.MinRead))
-		}
-		n, err := r.Body.Read(b[len(b):min(cap(b), MaxBody)])
-		b = b[:len(b)+n]
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			// The reason may tell of the network behind a proxy: it is not repeated.
-			return nil, &awsjson.SerializationError{Message: "the body ended before its length, or came too slowly"}
-		}
-	}
-	if len(b) >= MaxBody {
-		return nil, errTooLarge
-	}
-	return b, nil
 }
 
 // event is the trace that the call leaves.
