@@ -206,7 +206,6 @@ func (in *batchMeterUsageInput) decode(d *awsjson.Decoder) {
 			if in.given = !d.Null(); !in.given {
 				continue
 			}
-			in.records = make([]usageRecord, 0, maxRecords)
 			for range d.List() {
 				if in.sent++; in.sent > maxRecords { // what makes it too many is not kept
 					new(usageRecord).decode(d)

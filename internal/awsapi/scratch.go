@@ -12,8 +12,9 @@ import (
 // scratch is memory that one request has after another. What a call leaves behind,
 // in the store or in a log, has no part of it: decoded texts are copies.
 type scratch struct {
-	body   []byte // as it was sent
-	answer []byte
+	body    []byte // as it was sent
+	answer  []byte
+	records []usageRecord // of a batch, as decoded
 }
 
 // mostScratch is the size of memory that is kept: a batch with some allocations
@@ -33,7 +34,16 @@ func (s *Service) giveScratch(r *http.Request, had *scratch) {
 	if r.ProtoMajor != 1 || cap(had.body) > mostScratch || cap(had.answer) > mostScratch {
 		return
 	}
+	clear(had.records[:cap(had.records)]) // their texts
 	s.scratch.Put(had)
+}
+
+// use gives a batch's records their memory. A shape that has none allocates it.
+func (in *batchMeterUsageInput) use(had *scratch) {
+	if had.records == nil {
+		had.records = make([]usageRecord, 0, maxRecords)
+	}
+	in.records = had.records
 }
 
 // firstRead is how much memory a body is given before any of it has come.

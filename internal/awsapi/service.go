@@ -122,6 +122,9 @@ type output interface{ appendJSON(b []byte) []byte }
 func op[T any, In input[T], Out output](method func(context.Context, *request, In) (Out, error)) operation {
 	return func(ctx context.Context, req *request) ([]byte, error) {
 		in := In(new(T))
+		if in, ok := any(in).(interface{ use(*scratch) }); ok {
+			in.use(req.scratch)
+		}
 		err := req.wire.decode(req.body, in)
 		if code := in.product(); len(code) <= maxProductCode && metering.IsProductCode(code) {
 			req.product = metering.ProductCode(code)
