@@ -3,6 +3,7 @@ package awsapi
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/meterd/meterd/internal/awsjson"
 	"github.com/meterd/meterd/internal/metering"
@@ -20,11 +21,11 @@ func (s *Service) batchMeterUsage(ctx context.Context, req *request, in *batchMe
 	if len(in.records) == 0 {
 		return &batchMeterUsageOutput{}, nil
 	}
-	p, err := s.productOf(req, in)
+	p, licenses, err := s.productOf(req, in)
 	if err != nil {
 		return nil, err
 	}
-	claims, err := s.claimsOf(req, p, in)
+	claims, err := s.claimsOf(req, p, licenses, in)
 	if err != nil {
 		return nil, err
 	}
@@ -35,15 +36,20 @@ func (s *Service) batchMeterUsage(ctx context.Context, req *request, in *batchMe
 		return &batchMeterUsageOutput{unprocessed: in.records}, nil
 	}
 
+	made := metering.BatchRecords(s.NewID, req.caller.Account, req.region, p, claims, req.now)
 	results := make([]usageRecordResult, len(claims))
 	offered := make([]int, 0, len(claims)) // where in results each offered record stands
-	records := make([]metering.Record, 0, len(claims))
 	for i := range claims {
-		made := metering.BatchRecord(s.NewID(), req.caller.Account, req.region, p, claims[i], req.now)
-		results[i] = usageRecordResult{record: &in.records[i], id: made.ID, key: made.Key, status: metering.CustomerNotSubscribed}
+		results[i] = usageRecordResult{record: &in.records[i], id: made[i].ID, key: &made[i].Key, status: metering.CustomerNotSubscribed}
 		if claims[i].Subscribed {
 			offered = append(offered, i)
-			records = append(records, made)
+		}
+	}
+	records := made
+	if len(offered) < len(made) {
+		records = make([]metering.Record, len(offered))
+		for i, at := range offered {
+			records[i] = made[at]
 		}
 	}
 	_, err = s.Store.Append(ctx, store.Call{
@@ -60,6 +66,7 @@ func (s *Service) batchMeterUsage(ctx context.Context, req *request, in *batchMe
 	if err != nil {
 		return nil, err
 	}
+	req.records = make([]metering.Status, 0, len(results))
 	for i := range results {
 		req.records = append(req.records, results[i].status)
 		if r := &results[i]; r.status != metering.Success { // a 200 that many clients take for money
@@ -71,51 +78,50 @@ func (s *Service) batchMeterUsage(ctx context.Context, req *request, in *batchMe
 }
 
 // productOf finds the one product that a batch is for: the request's, or that of
-// the licenses. A license that nobody here holds is judged in its turn, after
-// the product; the result is nil when there is no other.
-func (s *Service) productOf(req *request, in *batchMeterUsageInput) (*metering.Product, error) {
+// the licenses. It finds each record's agreement, too, if its license is one of
+// the caller's: another seller's is answered like none. A license that nobody here
+// holds is judged in its turn, after the product; the product is nil when there is
+// no other.
+func (s *Service) productOf(req *request, in *batchMeterUsageInput) (*metering.Product, []*metering.Agreement, error) {
 	catalog := s.Store.Catalog()
+	licenses := make([]*metering.Agreement, len(in.records))
 	if in.productCode.Set {
 		code := metering.ProductCode(in.productCode.Value)
 		p := catalog.Product(code)
-		return p, metering.CheckProduct(req.op, code, p, req.caller, req.region)
+		return p, licenses, metering.CheckProduct(req.op, code, p, req.caller, req.region)
 	}
 	var first *metering.Product
 	for i := range in.records {
-		_, p := s.license(req, in.records[i].licenseARN.Value)
-		if p == nil || p == first {
+		a := catalog.License(in.records[i].licenseARN.Value)
+		if a == nil {
+			continue
+		}
+		p := first
+		if p == nil || p.Code != a.Product {
+			p = catalog.Product(a.Product)
+		}
+		if p == nil || p.Seller != req.caller.Account {
+			continue
+		}
+		licenses[i] = a
+		if p == first {
 			continue
 		}
 		if first == nil {
 			req.product = p.Code
 		}
 		if err := metering.CheckProduct(req.op, p.Code, p, req.caller, req.region); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if first == nil {
 			first = p
 		}
 	}
-	return first, nil
-}
-
-// license finds the agreement of a license and its product, if they are the
-// caller's. Another seller's is answered like none.
-func (s *Service) license(req *request, arn string) (*metering.Agreement, *metering.Product) {
-	catalog := s.Store.Catalog()
-	a := catalog.License(arn)
-	if a == nil {
-		return nil, nil
-	}
-	p := catalog.Product(a.Product)
-	if p == nil || p.Seller != req.caller.Account {
-		return nil, nil
-	}
-	return a, p
+	return first, licenses, nil
 }
 
 // claimsOf weighs every record by its license or its customer.
-func (s *Service) claimsOf(req *request, p *metering.Product, in *batchMeterUsageInput) ([]metering.Claim, error) {
+func (s *Service) claimsOf(req *request, p *metering.Product, licenses []*metering.Agreement, in *batchMeterUsageInput) ([]metering.Claim, error) {
 	catalog := s.Store.Catalog()
 	claims := make([]metering.Claim, len(in.records))
 	usage := make([]metering.UsageRecord, len(in.records))
@@ -124,8 +130,7 @@ func (s *Service) claimsOf(req *request, p *metering.Product, in *batchMeterUsag
 		*u = in.records[i].usage()
 		var err error
 		if u.LicenseARN != "" {
-			a, _ := s.license(req, u.LicenseARN)
-			claims[i], err = metering.ClaimByLicense(u, a, p, s.suspended(u.Account), req.now, req.compat.Rulings)
+			claims[i], err = metering.ClaimByLicense(u, licenses[i], p, s.suspended(u.Account), req.now, req.compat.Rulings)
 		} else {
 			buyer := u.Account
 			if in.records[i].customer.Set && p.Generation != metering.LicenseGeneration {
@@ -160,7 +165,7 @@ func (s *Service) batchRest(req *request, claims []metering.Claim, results []usa
 		if r.status == metering.Success {
 			continue
 		}
-		record := &store.RefusedRecord{Key: r.key, Timestamp: claims[i].Timestamp, Quantity: claims[i].Quantity}
+		record := &store.RefusedRecord{Key: *r.key, Timestamp: claims[i].Timestamp, Quantity: claims[i].Quantity}
 		if r.held != nil {
 			record.Held = &store.Held{ID: r.held.ID, Quantity: r.held.Quantity}
 		}
@@ -201,13 +206,13 @@ func (in *batchMeterUsageInput) decode(d *awsjson.Decoder) {
 			if in.given = !d.Null(); !in.given {
 				continue
 			}
-			in.records = make([]usageRecord, 0, maxRecords)
 			for range d.List() {
-				var r usageRecord
-				r.decode(d)
-				if in.sent++; in.sent <= maxRecords { // what makes it too many is not kept
-					in.records = append(in.records, r)
+				if in.sent++; in.sent > maxRecords { // what makes it too many is not kept
+					new(usageRecord).decode(d)
+					continue
 				}
+				in.records = append(in.records, usageRecord{})
+				in.records[in.sent-1].decode(d)
 			}
 		default:
 			d.Skip()
@@ -325,13 +330,17 @@ type batchMeterUsageOutput struct {
 type usageRecordResult struct {
 	record *usageRecord
 	id     metering.ID
-	key    metering.Key
+	key    *metering.Key
 	status metering.Status
 	held   *metering.Record // who holds the key; nil when none was asked for
 }
 
 func (out *batchMeterUsageOutput) appendJSON(b []byte) []byte {
-	b = append(b, `{"Results":[`...)
+	size := len(`{"Results":[],"UnprocessedRecords":[]}`)
+	for i := range out.results {
+		size += out.results[i].record.size()
+	}
+	b = append(slices.Grow(b, size), `{"Results":[`...)
 	for i := range out.results {
 		if i > 0 {
 			b = append(b, ',')
@@ -353,6 +362,13 @@ func (out *batchMeterUsageOutput) appendJSON(b []byte) []byte {
 		b = out.unprocessed[i].appendJSON(b)
 	}
 	return append(b, `]}`...)
+}
+
+// size is about what a record takes in an answer, with its id and status, if it
+// has no allocations.
+func (r *usageRecord) size() int {
+	const names = 192
+	return names + len(r.timestamp.Value.Literal) + len(r.customer.Value) + len(r.account.Value) + len(r.licenseARN.Value) + len(r.dimension.Value)
 }
 
 // appendJSON echoes the record: what came, as it came, and the quantity even if

@@ -30,33 +30,14 @@ const benchPerHour = benchAgreements / maxRecords
 func BenchmarkBatchMeterUsage(b *testing.B) {
 	run := func(b *testing.B, dir string) {
 		w := newWorld(b, worldOptions{dir: dir})
-		var agreements store.Change
-		for i := range benchAgreements {
-			agreements.Entries = append(agreements.Entries, &store.Agreement{
-				ID: metering.AgreementID(fmt.Sprint("bench-", i)), Product: "scanner", Buyer: metering.AccountID(fmt.Sprint(benchBuyer + i)), Status: metering.AgreementActive,
-				LicenseARN: fmt.Sprint("arn:aws:license-manager::294406891311:license:l-be", i),
-			})
-		}
-		if _, err := w.store.Put(context.Background(), agreements); err != nil {
-			b.Fatal(err)
-		}
+		giveAgreements(b, w)
 		var calls atomic.Int64
 		benchmark(b, w, "BatchMeterUsage", "AKIASELLERACME001", func() []byte {
 			n := int(calls.Add(1)) - 1
-			hour := vectorsNow.Add(time.Duration(n/benchPerHour) * time.Hour)
 			if n%benchPerHour == 0 {
-				w.clock.Set(hour.Add(time.Hour)) // ahead of those that will report the next hour
+				w.clock.Set(vectorsNow.Add(time.Duration(n/benchPerHour+1) * time.Hour)) // ahead of those that will report the next hour
 			}
-			body := make([]byte, 0, 256*maxRecords)
-			body = append(body, `{"UsageRecords":[`...)
-			for i := range maxRecords {
-				if i > 0 {
-					body = append(body, ',')
-				}
-				body = fmt.Appendf(body, `{"Timestamp":%d,"CustomerAWSAccountId":"%d","LicenseArn":"arn:aws:license-manager::294406891311:license:l-be%d","Dimension":"scans","Quantity":%d}`,
-					hour.Unix(), benchBuyer+n%benchPerHour*maxRecords+i, n%benchPerHour*maxRecords+i, i)
-			}
-			return append(body, "]}"...)
+			return batchBody(n)
 		})
 		b.ReportMetric(float64(b.N*maxRecords)/b.Elapsed().Seconds(), "records/s")
 	}
@@ -78,6 +59,41 @@ func BenchmarkMeterUsage(b *testing.B) {
 	}
 	b.Run("memory", func(b *testing.B) { run(b, "") })
 	b.Run("disk", func(b *testing.B) { run(b, b.TempDir()) })
+}
+
+// batchBody is the n-th batch of new records; meterBody the n-th call of one.
+func batchBody(n int) []byte {
+	hour := vectorsNow.Add(time.Duration(n/benchPerHour) * time.Hour)
+	body := make([]byte, 0, 256*maxRecords)
+	body = append(body, `{"UsageRecords":[`...)
+	for i := range maxRecords {
+		if i > 0 {
+			body = append(body, ',')
+		}
+		buyer := n%benchPerHour*maxRecords + i
+		body = fmt.Appendf(body, `{"Timestamp":%d,"CustomerAWSAccountId":"%d","LicenseArn":"arn:aws:license-manager::294406891311:license:l-be%d","Dimension":"scans","Quantity":%d}`,
+			hour.Unix(), benchBuyer+buyer, buyer, i)
+	}
+	return append(body, "]}"...)
+}
+
+func meterBody(n int) []byte {
+	return fmt.Appendf(nil, `{"ProductCode":"assistant","Timestamp":%d,"UsageDimension":"answers","UsageQuantity":1,"ClientToken":"%d"}`,
+		vectorsNow.Unix()+int64(n/benchPerHour)*3600, n)
+}
+
+// giveAgreements gives benchAgreements buyers a license of scanner each.
+func giveAgreements(b *testing.B, w *world) {
+	var agreements store.Change
+	for i := range benchAgreements {
+		agreements.Entries = append(agreements.Entries, &store.Agreement{
+			ID: metering.AgreementID(fmt.Sprint("bench-", i)), Product: "scanner", Buyer: metering.AccountID(fmt.Sprint(benchBuyer + i)), Status: metering.AgreementActive,
+			LicenseARN: fmt.Sprint("arn:aws:license-manager::294406891311:license:l-be", i),
+		})
+	}
+	if _, err := w.store.Put(context.Background(), agreements); err != nil {
+		b.Fatal(err)
+	}
 }
 
 // benchmark sends calls of 32 clients over connections that stay.

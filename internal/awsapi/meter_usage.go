@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"github.com/meterd/meterd/internal/awsjson"
 	"github.com/meterd/meterd/internal/metering"
@@ -139,7 +140,7 @@ func (in *meterUsageInput) usage() metering.UsageRecord {
 // as decoded values, so that another spelling of the same call is the same call
 //
 func (in *meterUsageInput) hash(c metering.Caller) [32]byte {
-	var b []byte
+	b := make([]byte, 0, 256)
 	text := func(s string) { b = append(binary.AppendUvarint(b, uint64(len(s))), s...) }
 	text(c.Resource())
 	text(in.productCode.Value)
@@ -160,5 +161,5 @@ func (in *meterUsageInput) hash(c metering.Caller) [32]byte {
 type meterUsageOutput struct{ id string }
 
 func (out *meterUsageOutput) appendJSON(b []byte) []byte {
-	return append(awsjson.AppendMember(append(b, '{'), "MeteringRecordId", out.id), '}')
+	return append(awsjson.AppendMember(append(slices.Grow(b, 64), '{'), "MeteringRecordId", out.id), '}')
 }

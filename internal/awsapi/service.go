@@ -8,15 +8,14 @@
 package awsapi
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -57,6 +56,7 @@ type Service struct {
 	Observe func(ctx context.Context, o Observed)
 
 	signers signers
+	scratch sync.Pool           // of *scratch
 	work    *semaphore.Weighted // set by Handler
 	kept    *caller.Throttle    // which of the refusals that come in floods are kept; set by Handler
 }
@@ -71,7 +71,7 @@ type request struct {
 	now    time.Time     // one reading of the service's clock for the whole call (invariant I8)
 	compat *store.Compat // and one of which readings of AWS hold
 	wire   wire
-	body   []byte
+	*scratch
 	beaten bool // the call has told the store that the caller's workload lives
 
 	// What Observed tells of the answer.
@@ -122,6 +122,9 @@ type output interface{ appendJSON(b []byte) []byte }
 func op[T any, In input[T], Out output](method func(context.Context, *request, In) (Out, error)) operation {
 	return func(ctx context.Context, req *request) ([]byte, error) {
 		in := In(new(T))
+		if in, ok := any(in).(interface{ use(*scratch) }); ok {
+			in.use(req.scratch)
+		}
 		err := req.wire.decode(req.body, in)
 		if code := in.product(); len(code) <= maxProductCode && metering.IsProductCode(code) {
 			req.product = metering.ProductCode(code)
@@ -136,7 +139,8 @@ func op[T any, In input[T], Out output](method func(context.Context, *request, I
 		if err != nil {
 			return nil, err
 		}
-		return req.wire.encode(out)
+		req.answer, err = req.wire.encode(out, req.answer)
+		return req.answer, err
 	}
 }
 
@@ -148,7 +152,7 @@ func (s *Service) Handler() http.Handler {
 	s.kept = s.Throttle.With(keptLimits())
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id := s.NewID()
-		req := &request{uid: id, id: id.String(), wire: wireOf(r), compat: s.Store.Catalog().Compat()}
+		req := &request{uid: id, id: id.String(), wire: wireOf(r), compat: s.Store.Catalog().Compat(), scratch: s.takeScratch()}
 		defer s.recover(r.Context(), w, req)
 		body, err := s.call(operations, r, req)
 		req.outcome, req.status = Succeeded, http.StatusOK
@@ -160,6 +164,7 @@ func (s *Service) Handler() http.Handler {
 		if req.claimed != nil {
 			s.keepClaimed(w, r, req.claimed)
 		}
+		s.giveScratch(r, req.scratch)
 	})
 }
 
@@ -169,7 +174,7 @@ func (s *Service) call(operations map[metering.Operation]operation, r *http.Requ
 	if req.op, err = s.route(r, req.wire); err != nil {
 		return nil, err
 	}
-	if req.body, err = readBody(r); err != nil {
+	if req.body, err = readBody(r, req.body); err != nil {
 		return nil, err
 	}
 	weight := int64(max(len(req.body), leastWork))
@@ -199,7 +204,7 @@ func (s *Service) call(operations map[metering.Operation]operation, r *http.Requ
 	if err == nil && !req.beaten {
 		err = s.beat(r.Context(), req)
 	}
-	if err == nil {
+	if err == nil && s.Log.Enabled(r.Context(), slog.LevelDebug) {
 		s.Log.DebugContext(r.Context(), "call answered", "request_id", req.id, "operation", req.op,
 			"account", req.caller.Account, "region", req.region)
 	}
@@ -232,26 +237,6 @@ func (s *Service) route(r *http.Request, w wire) (metering.Operation, error) {
 		return "", fmt.Errorf("%w: X-Amz-Target %q", errUnknownOperation, shorten(sent[0]))
 	}
 	return op, nil
-}
-
-// firstRead is how much memory a body is given before any of it has come.
-const firstRead = 16 << 10
-
-// readBody reads the body if it stays under MaxBody, and no further if not.
-func readBody(r *http.Request) ([]byte, error) {
-	if r.ContentLength >= MaxBody {
-		return nil, errTooLarge
-	}
-	var b bytes.Buffer
-	b.Grow(int(min(max(r.ContentLength, 0), firstRead)) + bytes.MinRead)
-	if _, err := b.ReadFrom(io.LimitReader(r.Body, MaxBody)); err != nil {
-		// The reason may tell of the network behind a proxy: it is not repeated.
-		return nil, &awsjson.SerializationError{Message: "the body ended before its length, or came too slowly"}
-	}
-	if b.Len() >= MaxBody {
-		return nil, errTooLarge
-	}
-	return b.Bytes(), nil
 }
 
 // event is the trace that the call leaves.

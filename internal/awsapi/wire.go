@@ -43,11 +43,12 @@ func (w wire) decode(body []byte, in interface{ decode(*awsjson.Decoder) }) erro
 	return nil
 }
 
-func (w wire) encode(out output) ([]byte, error) {
+// encode writes an output, into b if there is room.
+func (w wire) encode(out output, b []byte) ([]byte, error) {
 	if w.cbor {
 		return rpccbor.Marshal(out)
 	}
-	return out.appendJSON(nil), nil
+	return out.appendJSON(b[:0]), nil
 }
 
 // fault is an error's body.

@@ -1,12 +1,12 @@
 package awsjson
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"iter"
 	"strconv"
+	"sync"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -43,20 +43,46 @@ func (o Opt[T]) Ptr() *T {
 }
 
 // Decoder reads one JSON document. After the first error every method yields
-// nothing.
+// nothing. What it reads is a copy: strings of one document share it.
 type Decoder struct {
-	json *jsontext.Decoder
+	body []byte
+	text string // a copy of the body
+
+	// While it reads by itself: see quick.go.
+	at    int // the next byte
+	read  int // where the last token ended
+	depth int
+	names [32]span // of members of all objects that are open
+	known int      // how many of them there are
+
+	json *jsontext.Decoder // who reads from the first thing on that is not plain; nil before
 	err  error
 }
+
+var decoders = sync.Pool{New: func() any { return new(Decoder) }}
 
 // Decode reads a body that must be one object, whose members the shape reads
 // with Decoder.Object. The error is a *SerializationError.
 func Decode(body []byte, shape func(*Decoder)) error {
-	d := &Decoder{json: jsontext.NewDecoder(bytes.NewBuffer(body))}
-	if kind := d.json.PeekKind(); kind == 'n' { // null is absent as a member, and nothing as a body
+	d := decoders.Get().(*Decoder)
+	d.body, d.text = body, string(body)
+	err := d.decode(shape)
+	d.body, d.text, d.at, d.read, d.depth, d.known, d.json, d.err = nil, "", 0, 0, 0, 0, nil, nil
+	decoders.Put(d)
+	return err
+}
+
+func (d *Decoder) decode(shape func(*Decoder)) error {
+	if d.next() == 'n' { // null is absent as a member, and nothing as a body
 		return &SerializationError{"the body must be a JSON object"}
 	}
 	shape(d)
+	if d.json == nil {
+		if d.next() == 0 && d.at == len(d.body) && d.depth == 0 && d.read > 0 {
+			return nil
+		}
+		d.handOver()
+	}
 	if d.err == nil {
 		if _, err := d.json.ReadToken(); err == nil {
 			d.fail(errors.New("there is data after the JSON object"))
@@ -93,6 +119,15 @@ func (d *Decoder) fail(err error) {
 
 // Null reports whether the next value is null, and if so reads it.
 func (d *Decoder) Null() bool {
+	if d.json == nil {
+		if d.next() != 'n' {
+			return false
+		}
+		if d.quickLiteral("null") {
+			return true
+		}
+		d.handOver()
+	}
 	if d.err != nil || d.json.PeekKind() != 'n' {
 		return false
 	}
@@ -107,20 +142,24 @@ func (d *Decoder) Null() bool {
 // the next read; the member must be read, or skipped, before the next.
 func (d *Decoder) Object() iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
+		first := d.known
 		if !d.open('{', "an object") {
 			return
 		}
-		for d.err == nil && d.json.PeekKind() != '}' {
-			raw, err := d.json.ReadValue()
-			if err != nil {
-				d.fail(err)
+		for i := 0; d.more(i, '}'); i++ {
+			name, ok := d.name(first)
+			if !ok {
 				return
 			}
-			if !yield(d.unquote(raw)) {
+			read := d.read
+			if ok = yield(name); d.json == nil && (!ok || d.read == read) {
+				d.handOver() // to tell what a shape does that leaves off
+			}
+			if !ok {
 				return
 			}
 		}
-		d.close()
+		d.close(first)
 	}
 }
 
@@ -128,19 +167,31 @@ func (d *Decoder) Object() iter.Seq[[]byte] {
 // skipped, before the next.
 func (d *Decoder) List() iter.Seq[int] {
 	return func(yield func(int) bool) {
+		first := d.known
 		if !d.open('[', "a list") {
 			return
 		}
-		for i := 0; d.err == nil && d.json.PeekKind() != ']'; i++ {
-			if !yield(i) {
+		for i := 0; d.more(i, ']'); i++ {
+			read := d.read
+			ok := yield(i)
+			if d.json == nil && (!ok || d.read == read) {
+				d.handOver()
+			}
+			if !ok {
 				return
 			}
 		}
-		d.close()
+		d.close(first)
 	}
 }
 
 func (d *Decoder) open(kind jsontext.Kind, what string) bool {
+	if d.json == nil {
+		if d.quickOpen(byte(kind)) {
+			return true
+		}
+		d.handOverUnlessNull()
+	}
 	if !d.expect(kind, what) {
 		return false
 	}
@@ -153,7 +204,48 @@ func (d *Decoder) open(kind jsontext.Kind, what string) bool {
 	return d.err == nil
 }
 
-func (d *Decoder) close() {
+// more moves on to the i-th member or element, and reports whether there is one.
+func (d *Decoder) more(i int, end byte) bool {
+	if d.json == nil {
+		switch c := d.next(); {
+		case c == end:
+			return false
+		case i == 0:
+			return true
+		case c == ',':
+			if d.at++; d.next() != end {
+				return true
+			}
+		}
+		d.handOver()
+	}
+	return d.err == nil && d.json.PeekKind() != jsontext.Kind(end)
+}
+
+// name reads a member's name. The object's names are those from the first on.
+func (d *Decoder) name(first int) (name []byte, ok bool) {
+	if d.json == nil {
+		if name, ok = d.quickName(first); ok {
+			return name, true
+		}
+		d.handOver()
+	}
+	if d.err != nil {
+		return nil, false
+	}
+	raw, err := d.json.ReadValue()
+	if err != nil {
+		d.fail(err)
+		return nil, false
+	}
+	return d.unquote(raw), true
+}
+
+func (d *Decoder) close(first int) {
+	if d.json == nil {
+		d.quickClose(first)
+		return
+	}
 	if d.err != nil {
 		return
 	}
@@ -197,101 +289,4 @@ func kindName(k jsontext.Kind) string {
 		return "a list"
 	}
 	return k.String()
-}
-
-// String reads a string.
-func (d *Decoder) String() Opt[string] {
-	raw := d.scalar('"', "a string")
-	if raw == nil {
-		return Opt[string]{}
-	}
-	return Opt[string]{string(d.unquote(raw)), d.err == nil}
-}
-
-// Int32 reads an integer of 32 bits. A literal with a point or an exponent is
-// not one, whatever its value (R-39).
-func (d *Decoder) Int32() Opt[int32] {
-	raw := d.scalar('0', "an integer")
-	if raw == nil {
-		return Opt[int32]{}
-	}
-	if bytes.ContainsAny(raw, ".eE") {
-		d.fail(fmt.Errorf("expected an integer, got %s", raw))
-		return Opt[int32]{}
-	}
-	n, err := strconv.ParseInt(string(raw), 10, 32)
-	if err != nil {
-		d.fail(fmt.Errorf("%s is not an integer of 32 bits", raw))
-		return Opt[int32]{}
-	}
-	return Opt[int32]{int32(n), true}
-}
-
-// Bool reads a boolean.
-func (d *Decoder) Bool() Opt[bool] {
-	if d.err != nil || d.Null() {
-		return Opt[bool]{}
-	}
-	kind := d.json.PeekKind()
-	if kind != 't' && kind != 'f' {
-		d.expect('t', "a boolean")
-		return Opt[bool]{}
-	}
-	if _, err := d.json.ReadToken(); err != nil {
-		d.fail(err)
-		return Opt[bool]{}
-	}
-	return Opt[bool]{kind == 't', true}
-}
-
-// Timestamp reads an instant: a number of seconds since 1970, with a fraction.
-func (d *Decoder) Timestamp() Opt[Timestamp] {
-	raw := d.scalar('0', "a number of seconds")
-	if raw == nil {
-		return Opt[Timestamp]{}
-	}
-	return Opt[Timestamp]{ParseTimestamp(string(raw)), true}
-}
-
-// Skip reads over a value of any kind. It goes token by token, so that depth is
-// bounded in what is ignored, too.
-func (d *Decoder) Skip() {
-	for outer := d.json.StackDepth(); d.err == nil; {
-		if _, err := d.json.ReadToken(); err != nil {
-			d.fail(err)
-			return
-		}
-		depth := d.json.StackDepth()
-		if depth > MaxDepth {
-			d.fail(errTooDeep)
-		}
-		if depth == outer {
-			return
-		}
-	}
-}
-
-// scalar reads a value of the kind as it is written; nil is absent or an error.
-func (d *Decoder) scalar(kind jsontext.Kind, what string) []byte {
-	if !d.expect(kind, what) {
-		return nil
-	}
-	raw, err := d.json.ReadValue()
-	if err != nil {
-		d.fail(err)
-		return nil
-	}
-	return raw
-}
-
-// unquote takes the quotes off a string that the tokenizer has found sound.
-func (d *Decoder) unquote(raw []byte) []byte {
-	if bytes.IndexByte(raw, '\\') < 0 {
-		return raw[1 : len(raw)-1]
-	}
-	text, err := jsontext.AppendUnquote(nil, raw)
-	if err != nil {
-		d.fail(err)
-	}
-	return text
 }

@@ -24,4 +24,8 @@
 // member is an absent one. Names that occur twice in an object, invalid UTF-8,
 // lone surrogates, trailing data, numbers of the wrong form and nesting deeper
 // than MaxDepth are refused.
+//
+// Two readers stand behind the decoder: one of its own for what clients send, in
+// quick.go, and jsontext from the first thing on that is not plain. Which of them
+// has read a value cannot be told from it.
 package awsjson

@@ -10,8 +10,21 @@ import (
 // AppendString appends a JSON string. What is not valid UTF-8 becomes U+FFFD; a
 // decoded string always is.
 func AppendString(b []byte, s string) []byte {
+	if isPlain(s) {
+		return append(append(append(b, '"'), s...), '"')
+	}
 	b, _ = jsontext.AppendQuote(b, s) // its one error is the replacement
 	return b
+}
+
+// isPlain reports whether a text needs no escapes and is ASCII.
+func isPlain(s string) bool {
+	for i := range len(s) {
+		if !inString[s[i]] {
+			return false
+		}
+	}
+	return true
 }
 
 // AppendName appends `"name":`, after a comma unless it is an object's first

@@ -25,9 +25,10 @@ func (f Fault) Body() []byte {
 // Write answers with a body that is complete. Nothing of it is sent before.
 func Write(w http.ResponseWriter, status int, contentType, requestID string, body []byte) {
 	h := w.Header()
-	h["x-amzn-RequestId"] = []string{requestID} // spelled as AWS does, which Set would not
-	h.Set("Content-Type", contentType)
-	h.Set("Content-Length", strconv.Itoa(len(body)))
+	values := [...]string{requestID, contentType, strconv.Itoa(len(body))}
+	h["x-amzn-RequestId"] = values[0:1:1] // spelled as AWS does, which Set would not
+	h["Content-Type"] = values[1:2:2]
+	h["Content-Length"] = values[2:3:3]
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // a client that has gone needs no answer
 }

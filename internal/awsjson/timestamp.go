@@ -22,6 +22,10 @@ var limit = time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC).Unix()
 // nanosecond; numbers with an exponent as closely as a float64 can.
 func ParseTimestamp(literal string) Timestamp {
 	ts := Timestamp{Literal: literal}
+	if seconds, ok := wholeSeconds(literal); ok {
+		ts.Time = time.Unix(seconds, 0).UTC()
+		return ts
+	}
 	if strings.ContainsAny(literal, "eE") {
 		f, _ := strconv.ParseFloat(literal, 64) // out of range is ±Inf, which the bound catches
 		if math.Abs(f) > float64(limit) {
@@ -49,4 +53,19 @@ func ParseTimestamp(literal string) Timestamp {
 	}
 	ts.Time = time.Unix(seconds, nanoseconds).UTC()
 	return ts
+}
+
+// wholeSeconds reads what nearly every timestamp is: digits that are within limit.
+func wholeSeconds(literal string) (seconds int64, ok bool) {
+	if len(literal) > 12 {
+		return 0, false // limit has twelve
+	}
+	for i := range len(literal) {
+		c := literal[i] - '0'
+		if c > 9 {
+			return 0, false
+		}
+		seconds = 10*seconds + int64(c)
+	}
+	return seconds, literal != "" && seconds <= limit
 }

@@ -5,7 +5,10 @@ package metering
 type ID [16]byte
 
 // String is the usual form: 8-4-4-4-12 lower-case hexadecimal digits.
-func (id ID) String() string { return string(id.AppendText(nil)) }
+func (id ID) String() string {
+	var room [36]byte
+	return string(id.AppendText(room[:0]))
+}
 
 // AppendText appends the usual form to b.
 func (id ID) AppendText(b []byte) []byte {

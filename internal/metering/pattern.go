@@ -12,7 +12,7 @@ const (
 )
 
 // IsProductCode matches ProductCodePattern.
-func IsProductCode(s string) bool { return consistsOf(s, "-/=:_.@") }
+func IsProductCode(s string) bool { return consistsOf(s, &inProductCode) }
 
 // IsAccountDigits matches AccountPattern. An account that exists is more than
 // that: see AccountID.Valid.
@@ -40,22 +40,41 @@ func IsLicenseARN(s string) bool {
 			return false
 		}
 	}
-	return startsAlphanumeric(service) && len(service) <= 63 && consistsOf(service, "_/.-") &&
-		len(region) <= 63 && consistsOf(region, "_/.-") &&
-		len(account) <= 63 && consistsOf(account, "_/.-") &&
-		startsAlphanumeric(resource) && len(resource) <= 1024 && consistsOf(resource, ":_/+=,@.-")
+	return startsAlphanumeric(service) && len(service) <= 63 && consistsOf(service, &inARNPart) &&
+		len(region) <= 63 && consistsOf(region, &inARNPart) &&
+		len(account) <= 63 && consistsOf(account, &inARNPart) &&
+		startsAlphanumeric(resource) && len(resource) <= 1024 && consistsOf(resource, &inARNResource)
 }
 
-// consistsOf reports whether s has only ASCII letters, digits and the others.
-func consistsOf(s, others string) bool {
+// alphabet says of each byte whether it may occur.
+type alphabet [256]bool
+
+var (
+	alphanumeric  = alphabetOf("")
+	inProductCode = alphabetOf("-/=:_.@")
+	inARNPart     = alphabetOf("_/.-")
+	inARNResource = alphabetOf(":_/+=,@.-")
+)
+
+// alphabetOf has ASCII letters, digits and the others.
+func alphabetOf(others string) (a alphabet) {
+	for c := range len(a) {
+		b := byte(c)
+		a[c] = isLetter(b) || '0' <= b && b <= '9' || strings.IndexByte(others, b) >= 0
+	}
+	return a
+}
+
+// consistsOf reports whether s has nothing else than a.
+func consistsOf(s string, a *alphabet) bool {
 	for i := range len(s) {
-		if c := s[i]; !isLetter(c) && (c < '0' || c > '9') && strings.IndexByte(others, c) < 0 {
+		if !a[s[i]] {
 			return false
 		}
 	}
 	return true
 }
 
-func startsAlphanumeric(s string) bool { return s != "" && consistsOf(s[:1], "") }
+func startsAlphanumeric(s string) bool { return s != "" && consistsOf(s[:1], &alphanumeric) }
 
 func isLetter(c byte) bool { return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' }

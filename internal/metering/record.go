@@ -67,11 +67,40 @@ type Record struct {
 	Allocations []Allocation // canonical
 }
 
+// BatchRecords are the records that the claims of a call of BatchMeterUsage make.
+func BatchRecords(newID func() ID, seller AccountID, region string, p *Product, claims []Claim, now time.Time) []Record {
+	var room int
+	for i := range claims {
+		room += len(claims[i].Buyer) + len("/") + len(claims[i].LicenseARN)
+	}
+	var parties strings.Builder // one text that the parties are parts of
+	parties.Grow(room)
+	records := make([]Record, len(claims))
+	for i := range claims {
+		c := &claims[i]
+		party := string(c.Buyer)
+		if c.LicenseARN != "" {
+			from := parties.Len()
+			parties.WriteString(party)
+			parties.WriteByte('/')
+			parties.WriteString(c.LicenseARN)
+			party = parties.String()[from:]
+		}
+		records[i] = batchRecord(newID(), seller, region, p, c, party, now)
+	}
+	return records
+}
+
 // BatchRecord is the record that a claim of BatchMeterUsage makes.
 func BatchRecord(id ID, seller AccountID, region string, p *Product, c Claim, now time.Time) Record {
-	key := Key{Kind: KindLegacy, Account: seller, Region: region, Product: p.Code, Party: string(c.Buyer), Dimension: c.Dimension, Hour: HourOf(c.Timestamp)}
+	newID := func() ID { return id }
+	return BatchRecords(newID, seller, region, p, []Claim{c}, now)[0]
+}
+
+func batchRecord(id ID, seller AccountID, region string, p *Product, c *Claim, party string, now time.Time) Record {
+	key := Key{Kind: KindLegacy, Account: seller, Region: region, Product: p.Code, Party: party, Dimension: c.Dimension, Hour: HourOf(c.Timestamp)}
 	if c.LicenseARN != "" {
-		key.Kind, key.Party = KindLicense, string(c.Buyer)+"/"+c.LicenseARN
+		key.Kind = KindLicense
 	}
 	return Record{ID: id, Key: key, Timestamp: c.Timestamp, Received: now, Quantity: c.Quantity, Allocations: Canonical(c.Allocations)}
 }
