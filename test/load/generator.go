@@ -85,6 +85,7 @@ type generator struct {
 	requests [][]byte
 	taken    atomic.Int64
 	phase    atomic.Int32
+	answered atomic.Bool   // at least one request that is measured
 	spent    chan struct{} // closed when there are no more requests
 	once     sync.Once
 
@@ -114,7 +115,10 @@ func (g *generator) run(ctx context.Context, out *json.Encoder) error {
 	g.phase.Store(measuring)
 	began := time.Now()
 	err := out.Encode(report{Event: "begin"})
-	g.wait(ctx, g.For)
+	more := g.wait(ctx, g.For)
+	for more && !g.answered.Load() { // a short round on a busy machine goes on until there is something to tell
+		more = g.wait(ctx, time.Millisecond)
+	}
 	g.phase.Store(ended)
 	took := time.Since(began)
 	err = errors.Join(err, out.Encode(report{Event: "end"}))
@@ -185,6 +189,9 @@ func (g *generator) work(ctx context.Context, c *client) {
 		}
 		if g.phase.Load() == measuring {
 			latencies = append(latencies, time.Since(began))
+			if !g.answered.Load() {
+				g.answered.Store(true)
+			}
 		}
 		if n%sampling == 0 {
 			seen.look(g.Kind, body)

@@ -207,3 +207,31 @@ func TestRefused(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+// TestSlowAnswer: a round in which nothing was answered in time goes on until
+// something is, and its rate is of the time that it really took.
+func TestSlowAnswer(t *testing.T) {
+	const slow = 300 * time.Millisecond
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		time.Sleep(slow)
+		w.Header().Set("Content-Length", "2")
+		_, _ = io.WriteString(w, "{}")
+	}))
+	defer server.Close()
+	made, err := requests(newWorld(1, 256), kindBatch, 4, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	g := &generator{
+		order:    order{Kind: kindBatch, Addresses: []string{server.Listener.Addr().String()}, Conns: 1, Cycle: true, For: time.Millisecond},
+		requests: made, spent: make(chan struct{}),
+	}
+	if err := g.run(ctx, json.NewEncoder(io.Discard)); err != nil {
+		t.Fatal(err)
+	}
+	if r := g.result; r.Requests != 1 || r.Seconds < slow.Seconds()/2 || r.P50 < slow.Seconds()*1000 {
+		t.Errorf("%+v", r)
+	}
+}
