@@ -39,12 +39,14 @@ lint-more: ## golangci-lint, which is beside the gate; takes minutes to build th
 # show what a passing run prints, which is how those tests say that a client is
 # not installed. The root's run hides such lines; what it may leave out is said at
 # the end. Half of its time it waits: so it runs beside the root, and what it says
-# follows.
+# follows. The store on PostgreSQL waits as much and takes the longest: it goes
+# first, so that it is not left to end alone.
+LONGEST = ./internal/store/postgres
 test: ## Run every test; say what this machine had to leave out
 	@said=$$(mktemp); sdk=; failed=0; \
 	trap '[ -z "$$sdk" ] || kill -INT $$sdk 2>/dev/null || true; rm -f "$$said"' EXIT; \
 	(cd test/sdk && exec $(GO) test $(TESTFLAGS)) >"$$said" 2>&1 & sdk=$$!; \
-	$(GO) test $(TESTFLAGS) ./... || failed=1; \
+	$(GO) test $(TESTFLAGS) $(LONGEST) ./... || failed=1; \
 	wait $$sdk || failed=1; \
 	sdk=; cat "$$said"; exit $$failed
 	cd test/sqlcheck && $(GO) test $(TESTFLAGS) ./...

@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// TestQuick runs most servers that the machine has for one short round; CI runs all
+// TestQuick runs the servers that need no database for one short round; CI runs all
 // of them (.ci/run). That the answers are right is for the program itself to check.
 func TestQuick(t *testing.T) {
 	if testing.Short() {
@@ -39,13 +39,9 @@ func TestQuick(t *testing.T) {
 	if _, err := os.Stat("/proc/self/schedstat"); err != nil {
 		t.Skip("left out: what a process uses is read from Linux's /proc")
 	}
-	pattern := "hello|no store|embedded|two nodes|naive"
-	if os.Getenv("METERD_TEST_POSTGRES") == "off" {
-		pattern = "hello|no store|embedded"
-	}
 	cache, profiles := t.TempDir(), t.TempDir()
 	o, err := parse([]string{
-		"-quick", "-records", "0.01,0.02", "-agreements", "2048", "-accounts", "150", "-for", "200ms", "-only", pattern, "-cache", cache, "-profile", profiles,
+		"-quick", "-records", "0.01,0.02", "-agreements", "2048", "-accounts", "150", "-for", "200ms", "-only", "hello|no store|embedded", "-cache", cache, "-profile", profiles,
 	}, io.Discard)
 	if err != nil {
 		t.Fatal(err)
