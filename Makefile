@@ -54,11 +54,12 @@ test: ## Run every test; say what this machine had to leave out
 	@[ -n "$${METERD_SIGV4_VECTORS:-}" ] || echo "left out: AWS's public signing vectors (METERD_SIGV4_VECTORS does not name their folder)"
 	@for tool in curl jq openssl; do command -v $$tool >/dev/null || echo "left out: docs/operations.md, run as it is written ($$tool is not installed)"; done
 	@command -v haproxy >/dev/null || echo "left out: docs/operations.md, three nodes behind a load balancer (haproxy is not installed)"
+	@[ -e /proc/self/schedstat ] || echo "left out: a short run of make bench-e2e (it reads Linux's /proc)"
 	@command -v aws >/dev/null || echo "left out: the AWS CLI's call of docs/operations.md (aws is not installed)"
 
 race: ## Run the tests again, shorter, under the race detector
 	$(GO) test -race -short $(TESTFLAGS) ./...
-	@echo "left out here, and run by make test: PostgreSQL 15 (18 is run), most scripts of the commands and all that need a database, docs/operations.md, a rolling upgrade, exports and imports that are killed, the canaries, an archive of a hundred thousand files"
+	@echo "left out here, and run by make test: PostgreSQL 15 (18 is run), most scripts of the commands and all that need a database, docs/operations.md, a rolling upgrade, exports and imports that are killed, the canaries, an archive of a hundred thousand files, a short run of make bench-e2e and the death of one of its servers"
 
 soak: ## Run the tests of faults for SOAK=30m, or SOAK=full, and print what they did
 	$(GO) run ./test/soak $(if $(filter full,$(SOAK)),-full,-for $(SOAK)) $(if $(TEST),-run '$(TEST)')

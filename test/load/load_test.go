@@ -144,7 +144,7 @@ func TestParse(t *testing.T) {
 		t.Errorf("no flags: %+v, error %v", o, err)
 	}
 	for args, want := range map[string]string{
-		"-records 20,1": "ascend", "-records x": "millions", "-agreements 1000": "power of two", "-rounds 0": "1 at the least", "more": "-h shows",
+		"-records 20,1": "ascend", "-records x": "millions", "-agreements 1000": "power of two", "-rounds 0": "1 at the least", "-for 8s": "8s at the most with -warm", "more": "-h shows",
 	} {
 		if _, err := parse(strings.Fields(args), io.Discard); err == nil || !regexp.MustCompile(want).MatchString(err.Error()) {
 			t.Errorf("%s: error %v, want %s", args, err, want)
@@ -159,7 +159,7 @@ func TestServerDies(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o, err := parse([]string{"-quick", "-for", "20s"}, io.Discard)
+	o, err := parse([]string{"-quick", "-for", "7s"}, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}

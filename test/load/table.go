@@ -80,7 +80,11 @@ func (t *table) print(out io.Writer) {
 	}
 	fmt.Fprint(out, "\n| ratio | | target | |\n|---|---|---|---|\n")
 	for _, r := range t.ratios() {
-		fmt.Fprintf(out, "| %s | %s | %s | %s |\n", r.what, r.value, r.target, r.verdict())
+		verdict := r.verdict()
+		if t.quick {
+			verdict = "not judged" // too short to say
+		}
+		fmt.Fprintf(out, "| %s | %s | %s | %s |\n", r.what, r.value, r.target, verdict)
 	}
 }
 
