@@ -78,6 +78,13 @@ func (e *encoder) seal(key string, start int) []byte {
 	return e.b[start:len(e.b):len(e.b)]
 }
 
+// forget lets go of all values, and of their memory if it is more than most bytes.
+func (e *encoder) forget(most int) {
+	if e.b = e.b[:0]; cap(e.b) > most {
+		e.b = nil
+	}
+}
+
 // text writes a text. What no store can keep was refused before; here is where it
 // would do harm.
 func (e *encoder) text(s string) {

@@ -95,6 +95,7 @@ type committer struct {
 	undo    []undo            // what the call at hand has put into overlay
 	sets    []row             // what the call at hand writes
 	scratch []byte
+	values  encoder // of rows that are encoded here, for as long as the group
 
 	days     []int32 // that tokens are filed under, newest first
 	sections sections
@@ -160,6 +161,7 @@ func (c *committer) commit(g *group) {
 		}
 	}
 	clear(c.overlay)
+	c.values.forget(maxBytes)
 	c.send(g, batch)
 }
 
@@ -282,12 +284,12 @@ func (c *committer) set(r row) {
 
 // put encodes a value and sets it.
 func (c *committer) put(key string, encode func(*encoder)) error {
-	var e encoder
-	at := e.begin()
-	encode(&e)
-	if e.err != nil {
-		return e.err
+	at := c.values.begin()
+	encode(&c.values)
+	if err := c.values.err; err != nil {
+		c.values.err = nil
+		return err
 	}
-	c.set(row{key, e.seal(key, at)})
+	c.set(row{key, c.values.seal(key, at)})
 	return nil
 }

@@ -44,7 +44,8 @@ func (l ledger) Holder(i int) (*metering.Record, error) {
 }
 
 func tokenKey(day int32, call *store.Call) string {
-	b := appendInt32([]byte{familyToken}, day)
+	var room [keyRoom]byte
+	b := appendInt32(append(room[:0], familyToken), day)
 	b = appendText(b, string(call.Account))
 	b = appendText(b, call.Region)
 	return string(appendText(b, call.Token.Value))
@@ -81,7 +82,8 @@ func (l ledger) Bind(answer metering.ID) error {
 }
 
 func admissionKey(a *store.Admission) string {
-	b := appendText([]byte{familyAdmission}, string(a.Account))
+	var room [keyRoom]byte
+	b := appendText(append(room[:0], familyAdmission), string(a.Account))
 	b = appendText(b, a.Workload)
 	return string(appendText(b, string(a.Product)))
 }
@@ -133,12 +135,13 @@ func (l ledger) Redeem(r store.Redeemed) error {
 
 // Leave writes what After has added.
 func (l ledger) Leave(rest *store.Rest) error {
+	var room [keyRoom]byte
 	if ev := rest.Event; ev != nil {
-		key := stampKey(appendText([]byte{familyEvent}, string(ev.Account)), ev.Time, ev.ID)
+		key := stampKey(appendText(append(room[:0], familyEvent), string(ev.Account)), ev.Time, ev.ID)
 		if err := l.put(key, func(e *encoder) { encodeEvent(e, ev) }); err != nil {
 			return err
 		}
-		b := appendText([]byte{familyByOperation}, string(ev.Account))
+		b := appendText(append(room[:0], familyByOperation), string(ev.Account))
 		b = appendText(b, string(ev.Operation))
 		if err := l.put(stampKey(b, ev.Time, ev.ID), func(*encoder) {}); err != nil {
 			return err
@@ -146,7 +149,7 @@ func (l ledger) Leave(rest *store.Rest) error {
 	}
 	for i := range rest.Refusals {
 		r := &rest.Refusals[i]
-		key := stampKey(appendText([]byte{familyRefusal}, string(r.Seller)), r.Time, r.ID)
+		key := stampKey(appendText(append(room[:0], familyRefusal), string(r.Seller)), r.Time, r.ID)
 		if err := l.put(key, func(e *encoder) { encodeRefusal(e, r) }); err != nil {
 			return err
 		}

@@ -56,6 +56,10 @@ const (
 // errKey says that a key is not of the form its family has.
 var errKey = errors.New("its key is damaged")
 
+// keyRoom is what most keys that are made on the way have room in, so that only the
+// key itself is memory to be collected.
+const keyRoom = 160
+
 func appendText(b []byte, s string) []byte { return append(append(b, s...), 0) }
 
 func appendInt32(b []byte, n int32) []byte {
