@@ -108,6 +108,6 @@ func (d Decision) Message(principalARN, action string) string {
 		return text + " with an explicit deny in the role trust policy"
 	}
 	// NoTrustAllow: the page has a reason here, too; STS in truth gives none
-	// (observed in many public reports, 2021 to 2026).
+	// (seen in public reports of 2020 to 2024).
 	return text
 }
