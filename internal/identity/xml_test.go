@@ -36,7 +36,7 @@ func written(t *testing.T, status int, answer any) string {
 			t.Errorf("%s: %q, want %q", name, got, want)
 		}
 	}
-	if got := w.Header()["x-amzn-RequestId"]; len(got) != 1 || got[0] != requestID { // spelled like this
+	if got := map[string][]string(w.Header())["x-amzn-RequestId"]; len(got) != 1 || got[0] != requestID { // spelled like this
 		t.Errorf("x-amzn-RequestId: %q", got)
 	}
 	return w.Body.String()
