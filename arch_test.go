@@ -37,10 +37,11 @@ var plan = map[string][]string{
 	"internal/envelope": {},
 	"internal/backup":   {},
 
-	"internal/id":     rooms("metering"),
-	"internal/report": rooms("metering"),
-	"internal/audit":  rooms("metering"),
-	"internal/notify": rooms("metering"),
+	"internal/id":      rooms("metering"),
+	"internal/session": rooms("metering"),
+	"internal/report":  rooms("metering"),
+	"internal/audit":   rooms("metering"),
+	"internal/notify":  rooms("metering"),
 
 	// The wall and its stores. The stores do not know the doors.
 	"internal/store":                 rooms("envelope metering"),
@@ -53,9 +54,9 @@ var plan = map[string][]string{
 
 	// The doors. They do not know one another, except that the console is the
 	// operator's API with another face.
-	"internal/caller":   rooms("sigv4 policy metering store"),
+	"internal/caller":   rooms("sigv4 policy session metering store"),
 	"internal/awsapi":   rooms("awsjson rpccbor sigv4 caller metering audit store"),
-	"internal/identity": rooms("caller policy metering audit store"),
+	"internal/identity": rooms("sigv4 caller policy session metering audit store"),
 	"internal/admin":    rooms("clock policy metering report audit notify store"),
 	"internal/console":  rooms("admin metering"),
 
