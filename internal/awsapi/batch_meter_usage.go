@@ -56,7 +56,7 @@ func (s *Service) batchMeterUsage(ctx context.Context, req *request, in *batchMe
 		Account: req.caller.Account, Region: req.region, At: req.now, Records: records, Registration: req.alive(),
 		After: func(out store.Outcome) (store.Rest, error) {
 			for i := range records {
-				result, holder := &results[offered[i]], &out.Holders[i]
+				result, holder := &results[offered[i]], out.Holders[i]
 				result.id, result.status = holder.ID, metering.StatusOf(&records[i], holder, req.compat.Rulings)
 				result.held = holder
 			}

@@ -118,7 +118,10 @@ func spent() time.Duration {
 type agreeable struct{ store.Store }
 
 func (agreeable) Append(_ context.Context, c store.Call) (store.Outcome, error) {
-	out := store.Outcome{Holders: c.Records}
+	out := store.Outcome{Holders: make([]*metering.Record, len(c.Records))}
+	for i := range c.Records {
+		out.Holders[i] = &c.Records[i]
+	}
 	_, err := c.After(out)
 	return out, err
 }

@@ -52,7 +52,7 @@ func (s *Service) meterUsage(ctx context.Context, req *request, in *meterUsageIn
 			id = *out.Answer
 			return store.Rest{Event: s.event(req, id)}, nil
 		}
-		holder := &out.Holders[0]
+		holder := out.Holders[0]
 		if holder.ID != record.ID && !holder.Same(&record) {
 			return store.Rest{}, fmt.Errorf("%w: %d of %s was reported for this resource, product and hour as record %s",
 				metering.ErrDuplicateRequest, holder.Quantity, u.Dimension, holder.ID)

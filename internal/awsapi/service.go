@@ -187,7 +187,7 @@ func (s *Service) call(operations map[metering.Operation]operation, r *http.Requ
 	if err := s.Store.Err(); errors.Is(err, store.ErrUnavailable) && !errors.Is(err, store.ErrNoRoom) {
 		return nil, err
 	}
-	req.now = s.Now()
+	req.now = store.Instant(s.Now())
 	if req.caller, req.region, err = s.Callers.Authenticate(r, req.body, req.wire.signed); err != nil {
 		return nil, err
 	}

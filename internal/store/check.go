@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -15,16 +16,24 @@ import (
 func Instant(t time.Time) time.Time { return t.UTC().Round(0) }
 
 // AsKept is the call with its times and records as every store reads them back.
+// The given one is not changed; it shares its records if they are so already.
 func (c Call) AsKept() Call {
 	c.At = Instant(c.At)
 	given := c.Records
-	c.Records = make([]metering.Record, len(given))
-	for i, r := range given {
-		r.Timestamp, r.Received = Instant(r.Timestamp), Instant(r.Received)
-		if len(r.Allocations) == 0 {
-			r.Allocations = nil
+	for i := range given {
+		r := &given[i]
+		at, received := Instant(r.Timestamp), Instant(r.Received)
+		if at == r.Timestamp && received == r.Received && (r.Allocations == nil || len(r.Allocations) > 0) {
+			continue
 		}
-		c.Records[i] = r
+		if &c.Records[0] == &given[0] {
+			c.Records = slices.Clone(given)
+		}
+		now := &c.Records[i]
+		now.Timestamp, now.Received = at, received
+		if len(r.Allocations) == 0 {
+			now.Allocations = nil
+		}
 	}
 	return c
 }
@@ -67,26 +76,31 @@ func foreign(what string, of metering.AccountID, c *Call) error {
 // Check refuses a call that holds what no store can keep, or what does not belong
 // to the calling account.
 func (c *Call) Check() error {
-	errs := []error{CheckText(string(c.Account), c.Region), CheckTime(c.At)}
-	for i := range c.Records {
-		errs = append(errs, c.checkRecord(&c.Records[i]))
+	if err := errors.Join(CheckText(string(c.Account), c.Region), CheckTime(c.At)); err != nil {
+		return err
 	}
+	for i := range c.Records {
+		if err := c.checkRecord(&c.Records[i]); err != nil {
+			return err
+		}
+	}
+	var errs [4]error // none of them is the usual case, and takes no memory
 	if c.Token != nil {
-		errs = append(errs, CheckText(c.Token.Value))
+		errs[0] = CheckText(c.Token.Value)
 	}
 	if a := c.Admission; a != nil {
-		errs = append(errs, CheckText(a.Workload, string(a.Product)))
+		errs[1] = CheckText(a.Workload, string(a.Product))
 		if a.Account != c.Account {
-			errs = append(errs, foreign("an admission", a.Account, c))
+			errs[1] = foreign("an admission", a.Account, c)
 		}
 	}
 	if c.Redemption != nil {
-		errs = append(errs, CheckText(c.Redemption.KeyID))
+		errs[2] = CheckText(c.Redemption.KeyID)
 	}
 	if c.Registration != nil {
-		errs = append(errs, c.checkRegistration())
+		errs[3] = c.checkRegistration()
 	}
-	return errors.Join(errs...)
+	return errors.Join(errs[:]...)
 }
 
 func (c *Call) checkRecord(r *metering.Record) error {
@@ -94,7 +108,6 @@ func (c *Call) checkRecord(r *metering.Record) error {
 	if k.Account != c.Account {
 		return foreign("a record", k.Account, c)
 	}
-	errs := []error{CheckText(k.Region, string(k.Product), k.Party, k.Dimension, r.Workload), CheckTime(r.Timestamp), CheckTime(r.Received)}
 	for i := range r.Allocations {
 		for _, tag := range r.Allocations[i].Tags {
 			if err := CheckText(tag.Key, tag.Value); err != nil {
@@ -102,7 +115,10 @@ func (c *Call) checkRecord(r *metering.Record) error {
 			}
 		}
 	}
-	return errors.Join(errs...)
+	return errors.Join(
+		CheckText(k.Region, string(k.Product), k.Party, k.Dimension, r.Workload),
+		CheckTime(r.Timestamp), CheckTime(r.Received),
+	)
 }
 
 func (c *Call) checkRegistration() error {

@@ -14,8 +14,8 @@ type Ledger interface {
 	Bound() (hash [32]byte, answer metering.ID, ok bool, err error)
 	Bind(answer metering.ID) error
 	// Holder finds the record that holds the key of the call's record i. If there
-	// is none, that record takes it.
-	Holder(i int) (metering.Record, error)
+	// is none, that record takes it, and is the holder.
+	Holder(i int) (*metering.Record, error)
 	// Admit writes the call's admission, unless it is there.
 	Admit() error
 	// Redeemed finds who has resolved the call's registration token; Redeem
@@ -50,7 +50,7 @@ func Decide(c *Call, l Ledger) (Outcome, error) {
 		}
 	}
 	if out.Answer == nil {
-		out.Holders = make([]metering.Record, len(c.Records))
+		out.Holders = make([]*metering.Record, len(c.Records))
 		for i := range c.Records {
 			var err error
 			if out.Holders[i], err = l.Holder(i); err != nil {

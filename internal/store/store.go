@@ -198,8 +198,9 @@ type Expiry struct {
 // Outcome is who holds what after a call.
 type Outcome struct {
 	// Holders are the records that now hold the call's keys, in input order.
-	// A record that took its key is its own holder. Not to be changed.
-	Holders []metering.Record
+	// A record that took its key is its own holder. Not to be changed, and nor are
+	// the call's records, which may be among them.
+	Holders []*metering.Record
 	// Answer is what the call's token was bound to before, with the same hash.
 	// The call's records were then not looked at, and Holders is empty.
 	Answer *metering.ID

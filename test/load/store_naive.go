@@ -54,7 +54,7 @@ func openNaive(ctx context.Context, catalog *embedded.Store, url string) (*naive
 
 // Append stores a call's records, one after the other.
 func (s *naiveStore) Append(ctx context.Context, c store.Call) (out store.Outcome, err error) {
-	out.Holders = make([]metering.Record, len(c.Records))
+	out.Holders = make([]*metering.Record, len(c.Records))
 	for i := range c.Records {
 		if out.Holders[i], err = s.take(ctx, &c.Records[i]); err != nil {
 			return out, err
@@ -67,29 +67,29 @@ func (s *naiveStore) Append(ctx context.Context, c store.Call) (out store.Outcom
 }
 
 // take returns who holds a record's key when it has been tried.
-func (s *naiveStore) take(ctx context.Context, r *metering.Record) (metering.Record, error) {
+func (s *naiveStore) take(ctx context.Context, r *metering.Record) (*metering.Record, error) {
 	k := &r.Key
 	key := []any{int32(k.Hour), string(k.Account), k.Region, int16(k.Kind), string(k.Product), k.Party, k.Dimension}
 	var allocations []byte
 	if len(r.Allocations) > 0 {
 		var err error
 		if allocations, err = json.Marshal(r.Allocations); err != nil {
-			return *r, err
+			return r, err
 		}
 	}
 	done, err := s.pool.Exec(ctx, naiveInsert, append(key, [16]byte(r.ID), r.Quantity, r.Timestamp, r.Received, r.Workload, allocations)...)
 	if err != nil || done.RowsAffected() == 1 {
-		return *r, err
+		return r, err
 	}
-	holder := metering.Record{Key: *k}
+	holder := &metering.Record{Key: *k}
 	var id [16]byte
 	var used, received time.Time
 	row := s.pool.QueryRow(ctx, naiveHolder, key...)
 	if err := row.Scan(&id, &holder.Quantity, &used, &received, &holder.Workload, &allocations); err != nil {
 		if errors.Is(err, pgx.ErrNoRows) {
-			return *r, store.ErrUnavailable
+			return r, store.ErrUnavailable
 		}
-		return *r, err
+		return r, err
 	}
 	holder.ID, holder.Timestamp, holder.Received = id, used, received
 	if allocations != nil {

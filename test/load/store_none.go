@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 
+	"github.com/meterd/meterd/internal/metering"
 	"github.com/meterd/meterd/internal/store"
 	"github.com/meterd/meterd/internal/store/embedded"
 )
@@ -13,7 +14,10 @@ type noStore struct{ *embedded.Store }
 
 // Append answers as a store does that has nothing under the call's keys.
 func (noStore) Append(_ context.Context, c store.Call) (store.Outcome, error) {
-	out := store.Outcome{Holders: c.Records}
+	out := store.Outcome{Holders: make([]*metering.Record, len(c.Records))}
+	for i := range c.Records {
+		out.Holders[i] = &c.Records[i]
+	}
 	if c.After == nil {
 		return out, nil
 	}

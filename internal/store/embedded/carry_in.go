@@ -38,7 +38,9 @@ func (s *Store) Import(ctx context.Context, part []store.Item, at string) error 
 	if err := in.end(at); err != nil {
 		return err
 	}
-	return s.commit(newBatch(ctx, in.batch))
+	r := newBatch(ctx, in.batch)
+	r.imported = true
+	return s.commit(r)
 }
 
 // Importing is where an import stands that has not come to its end.

@@ -26,11 +26,15 @@ func (s *Store) Append(ctx context.Context, c store.Call) (store.Outcome, error)
 	if err := ctx.Err(); err != nil {
 		return store.Outcome{}, err
 	}
-	r, err := newRequest(ctx, c)
-	if err != nil {
-		return store.Outcome{}, err
+	had := s.takeEncoding()
+	r, err := newRequest(ctx, c, had)
+	if err == nil {
+		err = s.commit(r)
 	}
-	if err := s.commit(r); err != nil {
+	if s.fence.err() == nil { // else the committer may still be at it
+		s.giveEncoding(had)
+	}
+	if err != nil {
 		return store.Outcome{}, err
 	}
 	return r.outcome, nil
@@ -92,7 +96,9 @@ type committer struct {
 	sets    []row             // what the call at hand writes
 	scratch []byte
 
-	days []int32 // that tokens are filed under, newest first
+	days     []int32 // that tokens are filed under, newest first
+	sections sections
+	admitted map[string]struct{} // admissions that Pebble was found to have; they stay
 }
 
 type undo struct {
@@ -142,6 +148,7 @@ func (c *committer) gather(first *request) *group {
 
 func (c *committer) commit(g *group) {
 	batch := c.s.db.NewBatch()
+	c.sections.tend()
 	for _, r := range g.requests {
 		c.undo, c.sets = c.undo[:0], c.sets[:0]
 		r.err = c.decide(r)
@@ -165,6 +172,9 @@ func (c *committer) alone(r *request) {
 		return
 	}
 	c.days = slices.DeleteFunc(c.days, func(day int32) bool { return day < r.forget })
+	if r.imported {
+		c.sections.forget()
+	}
 	c.send(g, r.batch)
 }
 
@@ -235,6 +245,9 @@ func (s *Store) answer(g *group) {
 
 // get returns the fields of a key's value as the call at hand has to see it.
 func (c *committer) get(key string) (fields string, ok bool, err error) {
+	if c.sections.free(key) { // in this group, too: what it sets is told first
+		return "", false, nil
+	}
 	if value, ok := c.overlay[key]; ok {
 		fields, err = unseal(key, value)
 		return fields, err == nil, err
@@ -261,6 +274,7 @@ func (s *Store) lookup(key string, same []byte) (fields string, ok bool, err err
 
 // set writes a key with the call at hand.
 func (c *committer) set(r row) {
+	c.sections.add(r.key)
 	c.undo = append(c.undo, undo{r.key, c.overlay[r.key]})
 	c.overlay[r.key] = r.value
 	c.sets = append(c.sets, r)

@@ -29,17 +29,18 @@ var _ store.Ledger = ledger{}
 
 // Holder gives the call's record i its key if it is free, and finds the holder if
 // not.
-func (l ledger) Holder(i int) (metering.Record, error) {
+func (l ledger) Holder(i int) (*metering.Record, error) {
 	record := l.r.records[i]
 	fields, held, err := l.get(record.key)
 	if err != nil {
-		return metering.Record{}, err
+		return nil, err
 	}
 	if !held {
 		l.set(record)
-		return l.r.call.Records[i], nil
+		return &l.r.call.Records[i], nil
 	}
-	return decodeRecord(record.key, fields)
+	holder, err := decodeRecord(record.key, fields)
+	return &holder, err
 }
 
 func tokenKey(day int32, call *store.Call) string {
@@ -88,11 +89,27 @@ func admissionKey(a *store.Admission) string {
 // Admit writes the call's admission, unless it is there.
 func (l ledger) Admit() error {
 	key := admissionKey(l.r.call.Admission)
-	if _, ok, err := l.get(key); ok || err != nil {
+	if _, ok := l.admitted[key]; ok {
+		return nil
+	}
+	_, ok, err := l.get(key)
+	if err != nil {
 		return err
 	}
-	return l.put(key, func(*encoder) {})
+	if !ok {
+		return l.put(key, func(*encoder) {})
+	}
+	if _, inGroup := l.overlay[key]; !inGroup { // else it may still be dropped
+		if len(l.admitted) >= maxAdmitted {
+			clear(l.admitted)
+		}
+		l.admitted[key] = struct{}{}
+	}
+	return nil
 }
+
+// maxAdmitted bounds the admissions that are remembered.
+const maxAdmitted = 1 << 14
 
 func redemptionKey(token [32]byte) string {
 	return string(append([]byte{familyRedemption}, token[:]...))

@@ -96,10 +96,11 @@ type Store struct {
 	// puts has the change of the catalogue that is on its way: one at a time.
 	puts chan struct{}
 
-	calls   chan *request // unbuffered: what was received was taken
-	batches chan *request // the same, of what is written as it is
-	closing chan struct{}
-	done    chan struct{} // closed when committer and syncer have ended
+	calls     chan *request // unbuffered: what was received was taken
+	batches   chan *request // the same, of what is written as it is
+	closing   chan struct{}
+	done      chan struct{} // closed when committer and syncer have ended
+	encodings sync.Pool     // of *encoding
 	// latest is the last group that was given to Pebble, durable or not.
 	latest atomic.Pointer[group]
 

@@ -50,7 +50,7 @@ func (s *Stepped) Commit(calls []Asked, during func(writes bool)) []Answered {
 		if told[i].Err = s.Err(); told[i].Err != nil {
 			continue
 		}
-		r, err := newRequest(a.Context, a.Call)
+		r, err := newRequest(a.Context, a.Call, new(encoding))
 		if err != nil {
 			told[i].Err = err
 			continue

@@ -96,12 +96,6 @@ func recordKey(b []byte, k *metering.Key) []byte {
 	return appendText(b, k.Region)
 }
 
-// recordKeySize is how long a record's key is.
-func recordKeySize(k *metering.Key) int {
-	const fixed = 1 + 4 + 1 + 5 // the family, the hour, the kind, and the ends of five texts
-	return fixed + len(k.Product) + len(k.Account) + len(k.Party) + len(k.Dimension) + len(k.Region)
-}
-
 // parseRecordKey reads what recordKey wrote. The key's texts share b.
 func parseRecordKey(b string) (metering.Key, error) {
 	var k metering.Key

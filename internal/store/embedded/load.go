@@ -16,7 +16,10 @@ import (
 // tokens, and returns the committer. What Pebble shows after opening is durable:
 // it writes what it found in its log to a table first.
 func (s *Store) load() (*committer, error) {
-	c := &committer{s: s, groups: make(chan *group, depth), overlay: make(map[string][]byte)}
+	c := &committer{
+		s: s, groups: make(chan *group, depth), overlay: make(map[string][]byte),
+		sections: newSections(s), admitted: make(map[string]struct{}),
+	}
 	var entries []store.Entry
 	revision, err := s.revision()
 	if err != nil {

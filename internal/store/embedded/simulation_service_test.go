@@ -139,7 +139,7 @@ func (d *day) event(c store.Call, op metering.Operation, record *metering.Record
 		}
 		rest := store.Rest{Event: ev}
 		if record != nil {
-			holder := &out.Holders[0]
+			holder := out.Holders[0]
 			if metering.StatusOf(record, holder, metering.Rulings{}) != metering.Success {
 				return store.Rest{}, metering.ErrDuplicateRequest
 			}
@@ -192,7 +192,7 @@ func (d *day) answer(a *asked, told embedded.Answered) {
 		verdicts[i] = promise.Told{Record: i, Verdict: promise.Refused} // CustomerNotSubscribed
 	}
 	for i, at := range a.offered {
-		holder := &told.Outcome.Holders[i]
+		holder := told.Outcome.Holders[i]
 		v := promise.Told{Record: at, Verdict: promise.Duplicate, Holder: holder}
 		if metering.StatusOf(&a.call.Records[i], holder, metering.Rulings{}) == metering.Success {
 			v.Verdict, v.ID = promise.Accepted, holder.ID

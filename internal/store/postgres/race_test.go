@@ -115,7 +115,7 @@ func race(t *testing.T, s *postgres.Store, node, keys, perCall int, began time.T
 			return nil
 		}
 		for i, key := range some {
-			held := numberOf(&out.Holders[i])
+			held := numberOf(out.Holders[i])
 			history = append(history, porcupine.Operation{
 				ClientId: node, Call: int64(sent), Return: int64(answered),
 				Input: raced{key: key, claimed: node*keys + key}, Output: raced{key, node*keys + key, held},

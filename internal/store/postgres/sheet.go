@@ -140,14 +140,14 @@ func (l ledger) Bind(answer metering.ID) error {
 
 // Holder gives the call's record i its key if it is free, and finds the holder if
 // not.
-func (l ledger) Holder(i int) (metering.Record, error) {
+func (l ledger) Holder(i int) (*metering.Record, error) {
 	mine := &l.r.kept[i]
 	if holder, held := l.holders[mine.Key]; held {
-		return *holder.Record, nil
+		return holder.Record, nil
 	}
 	enter(l.sheet, l.holders, mine.Key, mine)
 	add(l.sheet, &l.records, mine)
-	return *mine.Record, nil
+	return mine.Record, nil
 }
 
 // Admit writes the call's admission; one that is there stays as it is.

@@ -51,7 +51,7 @@ func (a *Attempt) Settle(c store.Call, out store.Outcome, err error) {
 	}
 	told := make([]Told, len(out.Holders))
 	for i := range out.Holders {
-		holder := &out.Holders[i]
+		holder := out.Holders[i]
 		told[i] = Told{Record: i, Verdict: Duplicate, Holder: holder}
 		if i < len(c.Records) && metering.StatusOf(&c.Records[i], holder, metering.Rulings{}) == metering.Success {
 			told[i].Verdict, told[i].ID = Accepted, holder.ID

@@ -50,21 +50,22 @@ const perBatch = 25
 
 // Batch is the n-th call of benchmarks: 25 buyers' usage of one product, scattered.
 func Batch(n int) store.Call {
-	const buyers = 2048
+	const products, buyers = 128, 2048
+	product := n % products
 	records := make([]metering.Record, perBatch)
 	for i := range records {
-		serial := n*perBatch + i
-		if serial%20 == 0 && n > 100 {
+		serial := n/products*perBatch + i // among the product's records
+		if serial%20 == 0 && serial > 40*perBatch {
 			serial -= 40 * perBatch
 		}
 		r := &records[i]
-		r.ID = metering.ID{byte(serial >> 32), byte(serial >> 24), byte(serial >> 16), byte(serial >> 8), byte(serial), 1, 0x70, byte(n), 0x80}
+		r.ID = metering.ID{byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n), byte(i), 1, 0x70, 0, 0x80}
 		place := serial * 7919 % buyers
 		r.Key = metering.Key{
 			Kind: metering.KindLicense, Account: "111111111111", Region: "us-east-1",
-			Product:   metering.ProductCode(fmt.Sprintf("prod-%020d", n%128)),
+			Product:   metering.ProductCode(fmt.Sprintf("prod-%020d", product)),
 			Party:     fmt.Sprintf("%012d/arn:aws:license-manager::294406891311:license:l-%032d", place, place),
-			Dimension: "api-requests", Hour: metering.Hour(490000 + serial/(buyers*128)),
+			Dimension: "api-requests", Hour: metering.Hour(490000 + serial/buyers),
 		}
 		r.Timestamp, r.Quantity = r.Key.Hour.Time(), int32(serial%1000)
 		r.Received = r.Timestamp

@@ -199,7 +199,7 @@ func (k *court) goesOn(w *furnished) {
 	holder := w.bound[0].Records[0]
 	taken := holder
 	taken.ID, taken.Quantity = k.ids.next(), 99
-	k.equal("the holder of a key that was carried", k.append(call(taken)).Holders[0], holder)
+	k.equal("the holder of a key that was carried", *k.append(call(taken)).Holders[0], holder)
 
 	at := w.running.LastSeen.Add(time.Minute)
 	begin := *w.running

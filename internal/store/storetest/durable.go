@@ -246,7 +246,7 @@ func heldAlreadyWaits(k *court) {
 					k.Errorf("%s: %s: got %v and %d holders", name, who, a.out.Answer, len(a.out.Holders))
 				}
 			default:
-				k.equal(name+": the holder "+who+" was told", a.out.Holders, []metering.Record{first})
+				k.equal(name+": the holder "+who+" was told", holders(a.out), []metering.Record{first})
 			}
 		}
 		if !fail {
@@ -325,7 +325,7 @@ func afterFailedSync(k *court) {
 	k.sawAcked(kept)
 	// To repeat a call of unknown outcome settles it.
 	repeated := k.record(10, 1)
-	holder := k.append(call(repeated)).Holders[0]
+	holder := *k.append(call(repeated)).Holders[0]
 	if !holder.Same(&repeated) {
 		k.Errorf("a repeat after the crash is told another record: %+v", holder)
 	}

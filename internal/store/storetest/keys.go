@@ -35,9 +35,9 @@ func freeKey(k *court) {
 
 	want := append([]metering.Record{legacy, license, tagged, old, zero}, other...)
 	out := k.append(call(want...))
-	k.equal("holders", out.Holders, want)
+	k.equal("holders", holders(out), want)
 	own := k.append(call(resource))
-	k.equal("holders", own.Holders, []metering.Record{resource})
+	k.equal("holders", holders(own), []metering.Record{resource})
 	want = append(want, resource)
 	k.survivals(func(when string) { k.holds(when, want...) })
 
@@ -64,7 +64,7 @@ func occupiedKey(k *court) {
 		c := call(second, fresh)
 		c.At = noon().Add(time.Hour)
 		c.After = func(out store.Outcome) (store.Rest, error) {
-			seen = out.Holders
+			seen = holders(out)
 			return store.Rest{}, errOnPurpose
 		}
 		if _, err := k.store.Append(k.Context(), c); !errors.Is(err, errOnPurpose) {
@@ -72,7 +72,7 @@ func occupiedKey(k *court) {
 		}
 		k.equal(when+": what After saw", seen, []metering.Record{first, fresh})
 		out := k.append(call(second))
-		k.equal(when+": the holder", out.Holders, []metering.Record{first})
+		k.equal(when+": the holder", holders(out), []metering.Record{first})
 		k.holds(when, first)
 	})
 }
@@ -84,10 +84,10 @@ var errOnPurpose = errors.New("on purpose")
 func twiceInOneCall(k *court) {
 	a, b, c, d := k.record(0, 1), k.record(0, 2), k.record(1, 3), k.record(0, 1)
 	out := k.append(call(a, b, c, d))
-	k.equal("holders", out.Holders, []metering.Record{a, a, c, a})
+	k.equal("holders", holders(out), []metering.Record{a, a, c, a})
 	k.survivals(func(when string) { k.holds(when, a, c) })
 	out = k.append(call(b, k.record(1, 9)))
-	k.equal("holders, later", out.Holders, []metering.Record{a, c})
+	k.equal("holders, later", holders(out), []metering.Record{a, c})
 }
 
 // hundredCallers: 5. A hundred callers on one key: one winner, everyone is told
@@ -97,11 +97,11 @@ func hundredCallers(k *court) {
 	var want []metering.Record
 	for hour := range keys {
 		var (
-			wg      sync.WaitGroup
-			mu      sync.Mutex
-			holders = make(map[metering.ID]metering.Record)
-			told    int
-			start   = make(chan struct{})
+			wg    sync.WaitGroup
+			mu    sync.Mutex
+			held  = make(map[metering.ID]metering.Record)
+			told  int
+			start = make(chan struct{})
 		)
 		for i := range callers {
 			r := k.record(hour, int32(i))
@@ -114,16 +114,16 @@ func hundredCallers(k *court) {
 				}
 				mu.Lock()
 				defer mu.Unlock()
-				holders[out.Holders[0].ID] = out.Holders[0]
+				held[out.Holders[0].ID] = *out.Holders[0]
 				told++
 			})
 		}
 		close(start)
 		wg.Wait()
-		if len(holders) != 1 || told != callers {
-			k.Fatalf("hour %d: %d callers were told %d holders; want %d and 1", hour, told, len(holders), callers)
+		if len(held) != 1 || told != callers {
+			k.Fatalf("hour %d: %d callers were told %d holders; want %d and 1", hour, told, len(held), callers)
 		}
-		for _, r := range holders {
+		for _, r := range held {
 			want = append(want, r)
 		}
 	}

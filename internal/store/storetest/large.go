@@ -65,7 +65,7 @@ func largestCall(k *court) {
 	var want []metering.Record
 	for hour := range large {
 		records := k.largest(hour)
-		k.equal("the holders", k.append(call(records...)).Holders, records)
+		k.equal("the holders", holders(k.append(call(records...))), records)
 		want = append(want, records...)
 	}
 	close(stop)
@@ -76,5 +76,5 @@ func largestCall(k *court) {
 	}
 	k.survivals(func(when string) { k.holds(when, append(want, small...)...) })
 	repeat := k.append(call(k.largest(0)...))
-	k.equal("the holders, to a repeat", repeat.Holders, want[:25])
+	k.equal("the holders, to a repeat", holders(repeat), want[:25])
 }

@@ -66,7 +66,8 @@ func (l *ledger) append(c store.Call) (*ledger, store.Outcome, error) {
 			if _, held := n.records[r.Key]; !held {
 				n.records[r.Key] = r
 			}
-			out.Holders = append(out.Holders, n.records[r.Key])
+			holder := n.records[r.Key]
+			out.Holders = append(out.Holders, &holder)
 		}
 	}
 	if c.Admission != nil {

@@ -27,7 +27,10 @@ func (f *forgetful) Append(ctx context.Context, c store.Call) (store.Outcome, er
 	if err := ctx.Err(); err != nil {
 		return store.Outcome{}, err
 	}
-	out := store.Outcome{Holders: c.Records}
+	out := store.Outcome{Holders: make([]*metering.Record, len(c.Records))}
+	for i := range c.Records {
+		out.Holders[i] = &c.Records[i]
+	}
 	if c.Registration != nil {
 		out.Registration = c.Registration.Begin
 	}

@@ -33,7 +33,7 @@ func token(k *court) {
 	first := k.metered("t", 1, 0)
 	id := first.Records[0].ID
 	out := k.append(first)
-	k.equal("the first call's holder", out.Holders, first.Records)
+	k.equal("the first call's holder", holders(out), first.Records)
 	k.equal("the first call's answer", out.Answer, (*metering.ID)(nil))
 
 	events, want := 1, []metering.Record{first.Records[0]}
@@ -128,7 +128,7 @@ func (k *court) tokenRace(want []metering.Record) {
 				return
 			}
 			told[out.Holders[0].ID]++
-			won = append(won, out.Holders[0])
+			won = append(won, *out.Holders[0])
 		})
 	}
 	wg.Wait()

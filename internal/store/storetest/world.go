@@ -186,3 +186,12 @@ func diff(want, got any) string {
 	}
 	return cmp.Diff(want, got)
 }
+
+// holders are the records that an outcome points at.
+func holders(out store.Outcome) []metering.Record {
+	var all []metering.Record
+	for _, r := range out.Holders {
+		all = append(all, *r)
+	}
+	return all
+}
