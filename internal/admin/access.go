@@ -50,7 +50,7 @@ func (s *Service) seesProduct(b Bearer, code metering.ProductCode) bool {
 // Access is a token that opens the API, as the API shows it.
 type Access struct {
 	Name    string             `json:"name" doc:"What the history calls its bearer." example:"ci"`
-	Role    store.AccessRole         `json:"role" enum:"operator,seller,read-only"`
+	Role    store.AccessRole   `json:"role" enum:"operator,seller,read-only"`
 	Account metering.AccountID `json:"account,omitempty" doc:"Of role seller: whose products it sees."`
 	Created time.Time          `json:"created"`
 	Revoked *time.Time         `json:"revoked,omitempty" doc:"Since when it opens nothing."`

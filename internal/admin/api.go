@@ -66,6 +66,8 @@ func (s *Service) register(mux *http.ServeMux) huma.API {
 	s.serveDimensions(api)
 	s.serveAgreements(api)
 	s.serveWorkloads(api)
+	s.servePolicies(api)
+	s.serveRoles(api)
 	s.serveCredentials(api)
 	s.serveTokens(api)
 	s.serveKeys(api)

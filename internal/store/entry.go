@@ -65,7 +65,7 @@ type Credential struct {
 	Account  metering.AccountID
 	Workload string    // id of the workload it stands for; "": none
 	User     string    // name of the user it stands for; "" with a workload
-	Policy   string    // name of its policy; "": it has its account's full rights
+	Policy   string    `json:",omitempty"` // name of what it is limited to; "": its account's full rights
 	Created  time.Time // zero: before this was kept
 	Disabled time.Time // since when it signs nothing; zero: it is active
 }
@@ -73,7 +73,8 @@ type Credential struct {
 // Active reports whether requests may be signed with the key.
 func (c *Credential) Active() bool { return c.Disabled.IsZero() }
 
-// AccessRole is what the bearer of an access to the admin API may do.
+// AccessRole is what the bearer of an access to the admin API may do. It is no
+// [Role], which is IAM's and calls the marketplace.
 type AccessRole string
 
 // The roles: everything; what a seller may see and do of its own; to look only.
@@ -184,7 +185,7 @@ func EncodeEntry(e Entry, keys *envelope.Keys) ([]byte, error) {
 	case *SigningKey:
 		return json.Marshal(&keptSigningKey{SigningKey: *e, Private: keep(e.Private, about(e), keys)})
 	case *SessionKey:
-		return json.Marshal(&keptSessionKey{SessionKey: *e, Secret: keep([]byte(e.Secret), about(e), keys)})
+		return json.Marshal(&keptSessionKey{SessionKey: *e, Secret: keep(e.Secret, about(e), keys)})
 	}
 	return json.Marshal(e)
 }
@@ -222,9 +223,7 @@ func DecodeEntry(kind Kind, b []byte, keys *envelope.Keys) (e Entry, current boo
 			return fail(err)
 		}
 		*e, held = k.SessionKey, &k.Secret
-		if secret, err = held.open(about(e), keys); err == nil {
-			e.Secret = Secret(secret)
-		}
+		e.Secret, err = held.open(about(e), keys)
 	default:
 		err = json.Unmarshal(b, e)
 	}
