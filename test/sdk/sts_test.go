@@ -172,8 +172,10 @@ func TestWebIdentityProvider(t *testing.T) {
 		(*store.Product)(&metering.Product{Code: "sidecar", Seller: seller, Type: metering.Container, Published: true, Pricing: metering.PricedByUsage, Dimensions: []metering.Dimension{{Name: "jobs"}}}),
 		(*store.Agreement)(&metering.Agreement{ID: "a", Product: "sidecar", Buyer: buyer, LicenseARN: "arn:aws:license-manager::294406891311:license:l-1", Start: time.Now().Add(-time.Hour), Status: metering.AgreementActive}),
 		&store.SessionKey{ID: "1", Secret: make([]byte, 32), Created: time.Now()},
-		&store.Role{Account: buyer, Name: "app", ID: "AROA", Policies: []string{"AWSMarketplaceMeteringFullAccess"}, MaxSession: time.Hour,
-			Trust: `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Federated":"arn:aws:iam::111122223333:oidc-provider/oidc.example"},"Action":"sts:AssumeRoleWithWebIdentity","Condition":{"StringEquals":{"oidc.example:sub":"system:serviceaccount:shop:meter","oidc.example:aud":"sts.amazonaws.com"}}}]}`},
+		&store.Role{
+			Account: buyer, Name: "app", ID: "AROA", Policies: []string{"AWSMarketplaceMeteringFullAccess"}, MaxSession: time.Hour,
+			Trust: `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Federated":"arn:aws:iam::111122223333:oidc-provider/oidc.example"},"Action":"sts:AssumeRoleWithWebIdentity","Condition":{"StringEquals":{"oidc.example:sub":"system:serviceaccount:shop:meter","oidc.example:aud":"sts.amazonaws.com"}}}]}`,
+		},
 	}})
 	if err != nil {
 		t.Fatal(err)
