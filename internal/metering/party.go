@@ -56,11 +56,28 @@ type Workload struct {
 	Heartbeat time.Duration
 }
 
-// Caller is who signed a request: the account, the key, and the workload the
-// key stands for, if it stands for one.
+// Origin is how a caller came to its credentials. The words are those of sessions.
+type Origin string
+
+// The ways to credentials. Of a key of the catalogue, the catalogue says which
+// workload's role session it stands for; of the others, who issued them
+// saw the workload.
+const (
+	OriginKey         Origin = ""             // a long-term key
+	OriginAssumeRole  Origin = "assume_role"  // AssumeRole, from anywhere
+	OriginWebIdentity Origin = "web_identity" // IRSA: a token of the pod's own
+	OriginContainer   Origin = "container"    // a task role, a runtime's execution role
+	OriginInstance    Origin = "instance"     // an instance role; a node's, too
+	OriginPodIdentity Origin = "pod_identity" // the agent on a Kubernetes node
+)
+
+// Caller is who signed a request: the account, the principal, the key and how it
+// came by it, and the workload the key stands for, if it stands for one.
 type Caller struct {
 	Account  AccountID
+	ARN      string // of the root, the user or the session of a role
 	KeyID    string
+	Origin   Origin
 	Workload *Workload
 }
 
@@ -84,12 +101,12 @@ func (c Caller) Resource() string {
 // CheckPlatform refuses a caller whose platform the product's type cannot be
 // metered from.
 func CheckPlatform(op Operation, p *Product, c Caller, r Rulings) error {
-	if op == MeterUsage && c.Workload == nil && r.KeyAsResource {
+	if op == MeterUsage && c.Workload == nil && c.Origin == OriginKey && r.KeyAsResource { // sessions change by the hour
 		return nil
 	}
 	for _, platform := range platforms[p.Type] {
 		if platform == c.Platform() {
-			return nil
+			return checkOrigin(c)
 		}
 	}
 	if op == RegisterUsage {
@@ -97,6 +114,50 @@ func CheckPlatform(op Operation, p *Product, c Caller, r Rulings) error {
 	}
 	return fmt.Errorf("%w: %s products are metered from %s, and the caller's credentials are of %s",
 		ErrPlatformNotSupported, p.Type, platformNames(platforms[p.Type]), platformName(c.Platform()))
+}
+
+// checkOrigin refuses a workload whose credentials do not come from where its
+// platform hands them out (contract 8.2): of EKS web identity alone is accepted,
+// neither Pod Identity nor the node's role.
+func checkOrigin(c Caller) error {
+	for _, origin := range origins[c.Platform()] {
+		if origin == c.Origin {
+			return nil
+		}
+	}
+	if c.Platform() == PlatformEKS {
+		return fmt.Errorf("%w: EKS pods meter with a role for their service account (web identity), and these credentials are of %s",
+			ErrPlatformNotSupported, originName(c.Origin))
+	}
+	return fmt.Errorf("%w: these credentials are of %s, which %s does not meter with",
+		ErrPlatformNotSupported, originName(c.Origin), platformName(c.Platform()))
+}
+
+// origins says where credentials of a workload come from. A key stands for a role
+// session of the workload's where the catalogue says so.
+var origins = map[Platform][]Origin{
+	PlatformEC2:       {OriginKey, OriginInstance},
+	PlatformECS:       {OriginKey, OriginContainer},
+	PlatformEKS:       {OriginKey, OriginWebIdentity},
+	PlatformAgentCore: {OriginKey, OriginContainer},
+}
+
+func originName(o Origin) string {
+	switch o {
+	case OriginKey:
+		return "a long-term key"
+	case OriginAssumeRole:
+		return "AssumeRole"
+	case OriginWebIdentity:
+		return "a web identity"
+	case OriginContainer:
+		return "a container's role"
+	case OriginInstance:
+		return "an instance's role"
+	case OriginPodIdentity:
+		return "EKS Pod Identity"
+	}
+	return string(o)
 }
 
 // platforms says where a product of each type runs.

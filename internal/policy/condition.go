@@ -138,6 +138,8 @@ func (c *condition) holds(r *Request) (bool, error) {
 
 func (c *condition) holdsForSet(values []string, r *Request) (bool, error) {
 	switch {
+	case r.foreseen:
+		return false, errForeseen
 	case c.operator.family == ofPresence:
 		return c.wantsPresence(len(values) > 0), nil
 	case len(values) == 0:

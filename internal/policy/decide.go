@@ -1,5 +1,7 @@
 package policy
 
+import "errors"
+
 // Set is all the policies that speak about one principal.
 type Set struct {
 	// Identity are the policies of the user or the role. There are none that
@@ -70,6 +72,19 @@ func Decide(r *Request, s Set) Decision {
 	}
 	return decision(r, reason)
 }
+
+// Foresee judges a request before it is known which products it is about. What it
+// refuses would be refused whatever they are; what it lets pass has to be put to
+// [Decide] once they are known, and may be refused then.
+func Foresee(r *Request, s Set) Decision {
+	early := *r
+	early.foreseen = true
+	return Decide(&early, s)
+}
+
+// errForeseen is what a condition on products says while they are to come. It
+// counts for the request: as fitting in an Allow, and as not fitting in a Deny.
+var errForeseen = errors.New("the products are not known yet")
 
 func decision(r *Request, reason Reason) Decision {
 	return Decision{Allowed: reason == Allow, Reason: reason, Resource: r.resource()}

@@ -40,6 +40,63 @@ func TestAddingNeverGrantsOrRevokes(t *testing.T) {
 	})
 }
 
+// TestForesight: what is refused before the products are known is refused whatever
+// they are; and where no policy asks for them, it is decided then as it is later.
+func TestForesight(t *testing.T) {
+	refused, postponed := 0, 0
+	lawful(t, func(t *testing.T, d dice, r *Request) {
+		p, doc := d.policy(t)
+		q, other := d.policy(t)
+		s := Set{Identity: []*Policy{p}}
+		switch d.IntN(3) {
+		case 0:
+			s.Boundary = q
+		case 1:
+			s.Session = q
+		case 2:
+			s.Identity = append(s.Identity, q)
+		}
+		early := Foresee(r, s)
+		asks := p.AsksForProducts() || q.AsksForProducts()
+		for range 4 {
+			late := Decide(r, s)
+			switch {
+			case !early.Allowed:
+				refused++
+				if late.Allowed {
+					t.Errorf("foreseen %+v, decided %+v\n%+v\n%s\n%s", early, late, r, doc, other)
+				}
+			case asks:
+				postponed++
+			}
+			if !asks && early != late {
+				t.Errorf("nothing asks for products: foreseen %+v, decided %+v\n%+v\n%s\n%s", early, late, r, doc, other)
+			}
+			r.ProductCodes = nil
+			for range d.IntN(3) {
+				r.ProductCodes = append(r.ProductCodes, d.text(false, false))
+			}
+		}
+	})
+	if refused < 100 || postponed < 100 {
+		t.Errorf("%d refused, %d postponed: too few to tell", refused, postponed)
+	}
+}
+
+// TestNoAccess: nothing beside it allows anything.
+func TestNoAccess(t *testing.T) {
+	r := &Request{Action: "aws-marketplace:MeterUsage"}
+	for _, s := range []Set{
+		{Identity: []*Policy{FullAccess(), NoAccess()}},
+		{Identity: []*Policy{FullAccess()}, Boundary: NoAccess()},
+		{Identity: []*Policy{FullAccess()}, Session: NoAccess()},
+	} {
+		if d := Decide(r, s); d.Allowed || Foresee(r, s).Allowed {
+			t.Errorf("%+v", d)
+		}
+	}
+}
+
 // TestOrderDoesNotMatter, neither of statements nor of policies.
 func TestOrderDoesNotMatter(t *testing.T) {
 	lawful(t, func(t *testing.T, d dice, r *Request) {

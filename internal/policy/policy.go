@@ -1,5 +1,7 @@
 package policy
 
+import "errors"
+
 // Policy is an identity policy, a session policy or a permissions boundary. It
 // does not change and may be used concurrently.
 type Policy struct {
@@ -15,6 +17,32 @@ func Parse(doc []byte, limit int) (*Policy, error) {
 	}
 	return &Policy{statements}, nil
 }
+
+// AsksForProducts reports whether the policy has a condition on meterd:ProductCode,
+// so that a call cannot be decided before it is known what it is about.
+func (p *Policy) AsksForProducts() bool {
+	if p == nil {
+		return false
+	}
+	for i := range p.statements {
+		for j := range p.statements[i].conditions {
+			if p.statements[i].conditions[j].key.id == productCode {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// NoAccess denies everything. It stands for a policy that cannot be read: who
+// knows what it would have denied.
+func NoAccess() *Policy { return &noAccess }
+
+var noAccess = Policy{[]statement{{
+	deny:      true,
+	actions:   []pattern{{anything: true}},
+	resources: []arnPattern{{anything: true}},
+}}}
 
 // FullAccess allows everything: the rights of an account's own keys.
 func FullAccess() *Policy { return &fullAccess }
@@ -91,10 +119,13 @@ func (s *statement) applies(r *Request) bool {
 
 // believes turns what could not be judged into what is safe.
 func (s *statement) believes(fits bool, err error) bool {
-	if err != nil {
-		return s.deny
+	switch {
+	case err == nil:
+		return fits
+	case errors.Is(err, errForeseen):
+		return !s.deny
 	}
-	return fits
+	return s.deny
 }
 
 func (s *statement) matchesAction(action string) bool {

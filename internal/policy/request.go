@@ -29,6 +29,8 @@ type Request struct {
 	ExternalID      string      // sts:ExternalId
 	RoleSessionName string      // sts:RoleSessionName
 	WebIdentity     WebIdentity // of AssumeRoleWithWebIdentity, whose token was verified
+
+	foreseen bool // ProductCodes are to come
 }
 
 // Principal is who asks. A field that does not apply is empty, and then its
