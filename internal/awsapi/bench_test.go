@@ -26,11 +26,15 @@ const (
 const benchPerHour = benchAgreements / maxRecords
 
 // BenchmarkBatchMeterUsage is 25 new records in each call: real HTTP, a signature
-// each, 32 clients. Its allocations are the client's, too.
+// each, 32 clients. Its allocations are the client's, too. The key that is limited
+// has a policy that turns on the product and the address.
 func BenchmarkBatchMeterUsage(b *testing.B) {
-	run := func(b *testing.B, dir string) {
+	run := func(b *testing.B, dir string, limited bool) {
 		w := newWorld(b, worldOptions{dir: dir})
 		giveAgreements(b, w)
+		if limited {
+			limit(b, w, "AKIASELLERACME001")
+		}
 		var calls atomic.Int64
 		benchmark(b, w, "BatchMeterUsage", "AKIASELLERACME001", func() []byte {
 			n := int(calls.Add(1)) - 1
@@ -41,8 +45,20 @@ func BenchmarkBatchMeterUsage(b *testing.B) {
 		})
 		b.ReportMetric(float64(b.N*maxRecords)/b.Elapsed().Seconds(), "records/s")
 	}
-	b.Run("memory", func(b *testing.B) { run(b, "") })
-	b.Run("disk", func(b *testing.B) { run(b, b.TempDir()) })
+	b.Run("memory", func(b *testing.B) { run(b, "", false) })
+	b.Run("disk", func(b *testing.B) { run(b, b.TempDir(), false) })
+	b.Run("disk,limited", func(b *testing.B) { run(b, b.TempDir(), true) })
+}
+
+// limit gives a key a policy that allows what benchmarks do, with conditions.
+func limit(b *testing.B, w *world, keyID string) {
+	key := *w.store.Catalog().Credential(keyID)
+	key.Policy = "limit"
+	limit := &store.Policy{Name: key.Policy, Document: `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"aws-marketplace:*","Resource":"*",
+		"Condition":{"ForAllValues:StringEquals":{"meterd:ProductCode":["scanner","other"]},"IpAddress":{"aws:SourceIp":["127.0.0.0/8","::1/128"]}}}}`}
+	if _, err := w.store.Put(context.Background(), store.Change{Entries: []store.Entry{limit, &key}}); err != nil {
+		b.Fatal(err)
+	}
 }
 
 // BenchmarkMeterUsage is one new record in each call, with a ClientToken as SDKs
