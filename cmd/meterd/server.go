@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"runtime/debug"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -97,6 +98,7 @@ func (s *server) serve(ctx context.Context, listener net.Listener, started func(
 	} else {
 		go func() { failed <- front.Serve(listener) }()
 	}
+	debug.FreeOSMemory() // what opening took; readiness waits some milliseconds for it
 	s.ready.Store(true)
 	started()
 	s.supervisor.tell("READY=1")

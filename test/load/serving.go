@@ -12,6 +12,7 @@ import (
 	"net/http/pprof"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strconv"
 	"syscall"
 	"time"
@@ -56,6 +57,7 @@ func serveRole(out io.Writer, role string, args []string) error {
 		return err
 	}
 	log := slog.New(slog.NewJSONHandler(out, nil)) // as serve's
+	debug.SetGCPercent(200)                        // as serve does
 	if role == roleNone {
 		return listenAndServe(ctx, out, front(noStore{catalog}, log))
 	}

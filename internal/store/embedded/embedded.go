@@ -10,7 +10,8 @@
 // batch. Pebble applies the batch to its memory and writes it to its log; while
 // the log is synced, the committer fills the next group. A second goroutine
 // waits for the syncs, in order, and answers. So there is one place where
-// records and keys meet, one sync for many calls, and no lock on any key.
+// records and keys meet, one sync for many calls, and no lock on any key. Most
+// keys are free, and a filter says so without Pebble (sections.go).
 //
 // Everything is decided before anything of a call goes into the batch: a call
 // that fails leaves nothing. Every answer, an error or "held already" too, waits
