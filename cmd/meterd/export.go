@@ -107,7 +107,7 @@ func absent(name string) error {
 }
 
 func holdsSecrets(known *store.Catalog) bool {
-	return known.Len(store.KindCredential)+known.Len(store.KindSigningKey) > 0
+	return known.Len(store.KindCredential)+known.Len(store.KindSigningKey)+known.Len(store.KindSessionKey) > 0
 }
 
 func (e *export) begin() *transfer.Point {

@@ -16,7 +16,7 @@ import (
 // Bearer is who asks: the history names it, and its role says what it may do.
 type Bearer struct {
 	Name    string
-	Role    store.Role
+	Role    store.AccessRole
 	Account metering.AccountID // of store.RoleSeller
 }
 
@@ -50,7 +50,7 @@ func (s *Service) seesProduct(b Bearer, code metering.ProductCode) bool {
 // Access is a token that opens the API, as the API shows it.
 type Access struct {
 	Name    string             `json:"name" doc:"What the history calls its bearer." example:"ci"`
-	Role    store.Role         `json:"role" enum:"operator,seller,read-only"`
+	Role    store.AccessRole   `json:"role" enum:"operator,seller,read-only"`
 	Account metering.AccountID `json:"account,omitempty" doc:"Of role seller: whose products it sees."`
 	Created time.Time          `json:"created"`
 	Revoked *time.Time         `json:"revoked,omitempty" doc:"Since when it opens nothing."`
@@ -78,7 +78,7 @@ const accessPrefix = "meterd_"
 
 // GrantAccess makes a token that opens the API, and shows it this once. A name
 // is granted once.
-func (s *Service) GrantAccess(ctx context.Context, name string, role store.Role, account metering.AccountID) (Access, store.Secret, error) {
+func (s *Service) GrantAccess(ctx context.Context, name string, role store.AccessRole, account metering.AccountID) (Access, store.Secret, error) {
 	var b [32]byte
 	rand.Read(b[:])
 	token := store.Secret(accessPrefix + base64.RawURLEncoding.EncodeToString(b[:]))

@@ -66,6 +66,8 @@ func (s *Service) register(mux *http.ServeMux) huma.API {
 	s.serveDimensions(api)
 	s.serveAgreements(api)
 	s.serveWorkloads(api)
+	s.servePolicies(api)
+	s.serveRoles(api)
 	s.serveCredentials(api)
 	s.serveTokens(api)
 	s.serveKeys(api)
@@ -141,14 +143,14 @@ func problem(w http.ResponseWriter, status int, detail string) {
 
 // Who may call an operation.
 var (
-	everyone  = []store.Role{store.RoleOperator, store.RoleSeller, store.RoleReadOnly}
-	onlookers = []store.Role{store.RoleOperator, store.RoleReadOnly}
-	operators = []store.Role{store.RoleOperator}
-	sellers   = []store.Role{store.RoleOperator, store.RoleSeller}
+	everyone  = []store.AccessRole{store.RoleOperator, store.RoleSeller, store.RoleReadOnly}
+	onlookers = []store.AccessRole{store.RoleOperator, store.RoleReadOnly}
+	operators = []store.AccessRole{store.RoleOperator}
+	sellers   = []store.AccessRole{store.RoleOperator, store.RoleSeller}
 )
 
 // operation describes an operation for some roles.
-func operation(api huma.API, roles []store.Role, id, method, path, summary string) huma.Operation {
+func operation(api huma.API, roles []store.AccessRole, id, method, path, summary string) huma.Operation {
 	status := http.StatusOK
 	if method == http.MethodDelete {
 		status = http.StatusNoContent
@@ -168,7 +170,7 @@ func operation(api huma.API, roles []store.Role, id, method, path, summary strin
 	}
 }
 
-func roleNames(roles []store.Role) string {
+func roleNames(roles []store.AccessRole) string {
 	names := toStrings(roles)
 	return "role " + strings.Join(names, ", ")
 }

@@ -34,7 +34,7 @@ func (s *Service) serveAccesses(api huma.API) {
 		func(ctx context.Context, in *struct {
 			Body struct {
 				Name    string             `json:"name" doc:"What the history will call its bearer. A name is granted once." example:"ci"`
-				Role    store.Role         `json:"role" enum:"operator,seller,read-only"`
+				Role    store.AccessRole   `json:"role" enum:"operator,seller,read-only"`
 				Account metering.AccountID `json:"account,omitempty" doc:"Of role seller: whose products it sees."`
 			}
 		},

@@ -18,7 +18,7 @@ import (
 // Applying says how a catalogue is applied.
 type Applying struct {
 	DryRun bool // say what would change, and change nothing
-	Prune  bool // remove what is in the store and not in the file: accounts, products, agreements, workloads, credentials
+	Prune  bool // remove what is in the store and not in the file: accounts, products, agreements, workloads, policies, roles, credentials
 	// Base, if not nil, is the revision that the catalogue must be at: that of a
 	// dry run.
 	Base *int64
@@ -108,13 +108,15 @@ func (s *Service) applyOnce(ctx context.Context, c *Catalog, how Applying) (*Pla
 		customers: make(map[customerOf]metering.CustomerID),
 		issued:    make(map[issuedFor]metering.AccountID),
 		progress:  how.Progress,
-		total:     len(c.Sellers) + len(c.Buyers) + len(c.Products) + len(c.Agreements) + len(c.Workloads) + len(c.Credentials) + len(c.Tokens),
+		total:     len(c.Sellers) + len(c.Buyers) + len(c.Products) + len(c.Agreements) + len(c.Workloads) + len(c.Policies) + len(c.Roles) + len(c.Credentials) + len(c.Tokens),
 	}
 	a.compat(c.Compat)
 	a.accounts(c)
 	a.products(c.Products)
 	a.agreements(c.Agreements)
 	a.workloads(c.Workloads)
+	a.policies(c.Policies)
+	a.roles(c.Roles)
 	a.credentials(c.Credentials)
 	a.tokens(c.Tokens)
 	for _, e := range how.Put {

@@ -36,7 +36,10 @@ func (a *application) credentials(credentials []Credential) {
 		}
 		entry := &store.Credential{
 			KeyID: c.AccessKeyID, Secret: a.secret(path+".secret_access_key", c.SecretAccessKey, before.Secret), Account: c.Account,
-			Workload: c.Workload, User: c.User, Created: before.Created, Disabled: before.Disabled,
+			Workload: c.Workload, User: c.User, Policy: c.Policy, Created: before.Created, Disabled: before.Disabled,
+		}
+		if c.Policy != "" {
+			a.policyNamed(path+".policy", c.Policy)
 		}
 		if c.Workload != "" {
 			w, ok := a.find(store.KindWorkload, c.Workload).(*store.Workload)

@@ -21,6 +21,8 @@ type Catalog struct {
 	Products    []Product    `json:"products,omitempty"`
 	Agreements  []Agreement  `json:"agreements,omitempty"`
 	Workloads   []Workload   `json:"workloads,omitempty"`
+	Policies    []Policy     `json:"policies,omitempty"`
+	Roles       []Role       `json:"roles,omitempty"`
 	Credentials []Credential `json:"credentials,omitempty"`
 	Tokens      []Token      `json:"tokens,omitempty"`
 	Compat      *Compat      `json:"compat,omitempty" doc:"Absent: as it was applied before."`
@@ -102,6 +104,7 @@ type Credential struct {
 	Account         metering.AccountID `json:"account" required:"false" doc:"The account it belongs to."`
 	Workload        string             `json:"workload,omitempty" doc:"The workload it stands for."`
 	User            string             `json:"user,omitempty" doc:"The user of the account it stands for, if it stands for no workload. Default: one of its own."`
+	Policy          string             `json:"policy,omitempty" doc:"The policy it is limited to: a name, or a name or an ARN of AWS's own. Default: all that its account may do."`
 	Status          string             `json:"status,omitempty" enum:"active,disabled" doc:"Default active. A principal has two active keys at the most."`
 }
 

@@ -37,6 +37,7 @@ type NewCredential struct {
 	Account  metering.AccountID `json:"account" doc:"The account that it belongs to." example:"210987654321"`
 	User     string             `json:"user,omitempty" doc:"The user of the account that it stands for. Default root."`
 	Workload string             `json:"workload,omitempty" doc:"The workload that it stands for, in place of a user."`
+	Policy   string             `json:"policy,omitempty" doc:"The policy it is limited to. Default: all that its account may do."`
 }
 
 // CreateCredential makes an access key. Its secret is shown this once; a request
@@ -55,7 +56,7 @@ func (s *Service) RotateCredential(ctx context.Context, keyID, key string) (c Cr
 	if old == nil {
 		return CredentialState{}, "", fmt.Errorf("credential %q: %w", keyID, ErrNotFound)
 	}
-	return s.makeCredential(ctx, NewCredential{old.Account, old.User, old.Workload}, key, []any{"rotate credential", keyID})
+	return s.makeCredential(ctx, NewCredential{old.Account, old.User, old.Workload, old.Policy}, key, []any{"rotate credential", keyID})
 }
 
 func (s *Service) makeCredential(ctx context.Context, n NewCredential, key string, request any) (CredentialState, store.Secret, error) {
@@ -69,7 +70,7 @@ func (s *Service) makeCredential(ctx context.Context, n NewCredential, key strin
 		how.receipt, how.made = receipt, store.Ref{Kind: store.KindCredential, Name: id}
 	}
 	plan, err := s.Apply(ctx, &Catalog{Credentials: []Credential{{
-		AccessKeyID: id, SecretAccessKey: string(secret), Account: n.Account, User: n.User, Workload: n.Workload,
+		AccessKeyID: id, SecretAccessKey: string(secret), Account: n.Account, User: n.User, Workload: n.Workload, Policy: n.Policy,
 	}}}, how)
 	if err != nil {
 		return CredentialState{}, "", err

@@ -29,6 +29,12 @@ func (s *Service) Export() *Catalog {
 	for e := range known.All(store.KindWorkload) {
 		c.Workloads = append(c.Workloads, workloadOf((*metering.Workload)(e.(*store.Workload))))
 	}
+	for e := range known.All(store.KindPolicy) {
+		c.Policies = append(c.Policies, policyOf(e.(*store.Policy)))
+	}
+	for e := range known.All(store.KindRole) {
+		c.Roles = append(c.Roles, roleOf(e.(*store.Role)))
+	}
 	for e := range known.All(store.KindCredential) {
 		c.Credentials = append(c.Credentials, credentialOf(e.(*store.Credential)))
 	}

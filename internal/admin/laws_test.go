@@ -68,6 +68,7 @@ func drawCatalog(t *rapid.T) *Catalog {
 			Account: buyers[0], Region: "us-east-1", Heartbeat: rapid.SampledFrom([]string{"", "5m", "90s"}).Draw(t, "heartbeat"),
 		})
 	}
+	drawPolicies(t, c, append(sellers, buyers...))
 	for i := range rapid.IntRange(0, 2).Draw(t, "credentials") {
 		k := Credential{
 			AccessKeyID: fmt.Sprintf("AKIAMETERDLAW%07d", i), SecretAccessKey: "s" + drawText.Draw(t, "secret"), Account: buyers[0],
@@ -77,6 +78,9 @@ func drawCatalog(t *rapid.T) *Catalog {
 			k.Workload = c.Workloads[0].ID
 		} else {
 			k.User = rapid.SampledFrom([]string{"", "ann", "no"}).Draw(t, "user")
+		}
+		if len(c.Policies) > 0 {
+			k.Policy = rapid.SampledFrom([]string{"", c.Policies[0].Name, "AWSMarketplaceMeteringRegisterUsage"}).Draw(t, "policy")
 		}
 		c.Credentials = append(c.Credentials, k)
 	}
@@ -279,6 +283,8 @@ func TestOneFault(t *testing.T) {
 		"product":      func(c *Catalog) { c.Products = append(c.Products, Product{Code: "q", Seller: c.Sellers[0].Account}) },
 		"agreement":    func(c *Catalog) { c.Agreements = append(c.Agreements, Agreement{ID: "q", Product: "none"}) },
 		"workload":     func(c *Catalog) { c.Workloads = append(c.Workloads, Workload{ID: "q"}) },
+		"policy":       func(c *Catalog) { c.Policies = append(c.Policies, Policy{Name: "q", Document: Document{}}) },
+		"role":         func(c *Catalog) { c.Roles = append(c.Roles, Role{Account: c.Sellers[0].Account, Name: "q"}) },
 		"credential":   func(c *Catalog) { c.Credentials = append(c.Credentials, Credential{AccessKeyID: "short"}) },
 		"token":        func(c *Catalog) { c.Tokens = append(c.Tokens, Token{"t", "none"}) },
 		"compat":       func(c *Catalog) { c.Compat = &Compat{Repeat: "maybe"} },

@@ -162,6 +162,8 @@ func (c *Catalog) add(text []byte) error {
 	c.Products = append(c.Products, more.Products...)
 	c.Agreements = append(c.Agreements, more.Agreements...)
 	c.Workloads = append(c.Workloads, more.Workloads...)
+	c.Policies = append(c.Policies, more.Policies...)
+	c.Roles = append(c.Roles, more.Roles...)
 	c.Credentials = append(c.Credentials, more.Credentials...)
 	c.Tokens = append(c.Tokens, more.Tokens...)
 	if more.Compat != nil {

@@ -7,12 +7,13 @@ import (
 	"slices"
 
 	"github.com/meterd/meterd/internal/metering"
+	"github.com/meterd/meterd/internal/policy"
 	"github.com/meterd/meterd/internal/store"
 )
 
 // prunable are the kinds that a file can name, so that what it does not name can
 // be pruned. Tokens end by themselves.
-var prunable = []store.Kind{store.KindAccount, store.KindProduct, store.KindAgreement, store.KindWorkload, store.KindCredential}
+var prunable = []store.Kind{store.KindAccount, store.KindProduct, store.KindAgreement, store.KindWorkload, store.KindPolicy, store.KindRole, store.KindCredential}
 
 // remove marks what is to go. A product takes its signing keys along, an
 // agreement its tokens.
@@ -69,6 +70,13 @@ func (a *application) references() {
 	missing := func(holder store.Entry, what, name string) {
 		a.add("", "%s %s cannot go: %s %s is built on it", what, name, holder.Ref().Kind, holder.Ref().Name)
 	}
+	policies := func(holder store.Entry, names ...string) {
+		for _, name := range names {
+			if _, managed := policy.Managed(name); name != "" && !managed && a.find(store.KindPolicy, name) == nil {
+				missing(holder, "policy", name)
+			}
+		}
+	}
 	for e := range a.all(store.KindProduct) {
 		p := e.(*store.Product)
 		if seller, ok := a.find(store.KindAccount, string(p.Seller)).(*store.Account); !ok || !seller.Seller {
@@ -94,6 +102,14 @@ func (a *application) references() {
 		if c.Workload != "" && a.find(store.KindWorkload, c.Workload) == nil {
 			missing(e, "workload", c.Workload)
 		}
+		policies(e, c.Policy)
+	}
+	for e := range a.all(store.KindRole) {
+		r := e.(*store.Role)
+		if a.find(store.KindAccount, string(r.Account)) == nil {
+			missing(e, "account", string(r.Account))
+		}
+		policies(e, append(slices.Clone(r.Policies), r.Boundary)...)
 	}
 }
 

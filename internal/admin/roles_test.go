@@ -31,7 +31,7 @@ func newDesk(t testing.TB) *desk {
 }
 
 // as is the same desk with a token of a role.
-func (d *desk) as(role store.Role, account metering.AccountID) *desk {
+func (d *desk) as(role store.AccessRole, account metering.AccountID) *desk {
 	d.Helper()
 	_, token, err := d.service.GrantAccess(d.Context(), string(role)+"-"+string(account)+"x", role, account)
 	if err != nil {
@@ -73,7 +73,7 @@ func (d *desk) want(status int, method, path, body string, headers ...string) ma
 // that may make it.
 var everyOperation = []struct {
 	method, path, body string
-	roles              []store.Role
+	roles              []store.AccessRole
 }{
 	{"GET", "/clock", "", everyone},
 	{"PUT", "/clock", `{"advance":"1s"}`, operators},
@@ -112,6 +112,15 @@ var everyOperation = []struct {
 	{"GET", "/workloads/{id}", "", onlookers},
 	{"PUT", "/workloads/{id}", `{"platform":"ecs","account":"111122223333","region":"us-east-1"}`, operators},
 	{"DELETE", "/workloads/{id}", "", operators},
+	{"GET", "/policies", "", onlookers},
+	{"GET", "/policies/{name}", "", onlookers},
+	{"PUT", "/policies/{name}", `{"document":{"Statement":{"Effect":"Deny","Action":"*","Resource":"*"}}}`, operators},
+	{"DELETE", "/policies/{name}", "", operators},
+	{"GET", "/roles", "", everyone},
+	{"GET", "/roles/{account}/{name}", "", everyone},
+	{"PUT", "/roles/{account}/{name}", `{"trust":{}}`, operators},
+	{"DELETE", "/roles/{account}/{name}", "", operators},
+	{"POST", "/roles/{account}/{name}/revoke", "", sellers},
 	{"GET", "/credentials", "", everyone},
 	{"POST", "/credentials", `{"account":"210987654321"}`, sellers},
 	{"GET", "/credentials/{id}", "", everyone},
@@ -146,7 +155,7 @@ func TestRoles(t *testing.T) {
 	d := newDesk(t)
 	apply(t, d.service, sample)
 	described := d.describe()
-	desks := map[store.Role]*desk{
+	desks := map[store.AccessRole]*desk{
 		store.RoleOperator: d, store.RoleSeller: d.as(store.RoleSeller, "210987654321"), store.RoleReadOnly: d.as(store.RoleReadOnly, ""),
 	}
 	fill := strings.NewReplacer("{account}", "999988887777", "{code}", "none", "{name}", "none", "{id}", "none", "{version}", "1")

@@ -19,6 +19,8 @@ var inFile = map[string][]string{
 	"Agreement":   {"id", "product", "buyer"},
 	"Entitlement": {"dimension"},
 	"Workload":    {"id", "platform", "account", "region"},
+	"Policy":      {"name", "document"},
+	"Role":        {"account", "name", "trust"},
 	"Credential":  {"access_key_id", "account"},
 	"Token":       {"token", "agreement"},
 }

@@ -72,6 +72,8 @@ const whole = `{
 "products": [{"code": "p", "seller": "210987654321", "type": "container", "dimensions": [{"name": "d"}]}],
 "agreements": [{"id": "a", "product": "p", "buyer": "111122223333", "entitlements": [{"dimension": "d", "integer": 1}]}],
 "workloads": [{"id": "w", "platform": "ecs", "account": "111122223333", "region": "us-east-1"}],
+"policies": [{"name": "n", "document": {"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}}],
+"roles": [{"account": "111122223333", "name": "r", "trust": {"Statement": {"Effect": "Allow", "Principal": {"AWS": "210987654321"}, "Action": "sts:AssumeRole"}}}],
 "credentials": [{"access_key_id": "AKIAMETERDSELLER0001", "secret_access_key": "s", "account": "210987654321"}],
 "tokens": [{"token": "t", "agreement": "a"}]}`
 
@@ -81,7 +83,7 @@ func TestRequired(t *testing.T) {
 	parts := map[string][]string{
 		"Seller": {"sellers"}, "Buyer": {"buyers"}, "Product": {"products"}, "Dimension": {"products", "dimensions"},
 		"Agreement": {"agreements"}, "Entitlement": {"agreements", "entitlements"}, "Workload": {"workloads"},
-		"Credential": {"credentials"}, "Token": {"tokens"},
+		"Policy": {"policies"}, "Role": {"roles"}, "Credential": {"credentials"}, "Token": {"tokens"},
 	}
 	if len(parts) != len(inFile) {
 		t.Errorf("%d parts are tried, %d are in the table", len(parts), len(inFile))

@@ -57,7 +57,7 @@ func workloadOf(w *metering.Workload) Workload {
 
 // credentialOf never shows the secret. A user that is the key's own is not said.
 func credentialOf(c *store.Credential) Credential {
-	out := Credential{AccessKeyID: c.KeyID, Account: c.Account, Workload: c.Workload, User: c.User, Status: "active"}
+	out := Credential{AccessKeyID: c.KeyID, Account: c.Account, Workload: c.Workload, User: c.User, Policy: c.Policy, Status: "active"}
 	if !c.Active() {
 		out.Status = "disabled"
 	}
@@ -125,6 +125,10 @@ func shapeOf(e store.Entry) any {
 		return agreementOf((*metering.Agreement)(e))
 	case *store.Workload:
 		return workloadOf((*metering.Workload)(e))
+	case *store.Policy:
+		return policyOf(e)
+	case *store.Role:
+		return roleStateOf(e)
 	case *store.Credential:
 		return credentialOf(e)
 	case *store.RegistrationToken:

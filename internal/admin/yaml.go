@@ -22,6 +22,8 @@ func (c *Catalog) WriteYAML(w io.Writer) error {
 	writeList(out, "products", c.Products)
 	writeList(out, "agreements", c.Agreements)
 	writeList(out, "workloads", c.Workloads)
+	writeList(out, "policies", c.Policies)
+	writeList(out, "roles", c.Roles)
 	writeList(out, "credentials", c.Credentials)
 	writeList(out, "tokens", c.Tokens)
 	if c.Compat != nil {
@@ -104,7 +106,8 @@ func (w *yamlWriter) value(d *json.Decoder, lead, indent string) {
 			w.err = err
 			return
 		}
-		w.text(t.(string) + ":") // json.Decoder gives nothing else here, and our names are plain
+		w.scalar(t)
+		w.text(":")
 		w.value(d, "\n"+indent+"  ", indent+"  ")
 	}
 	if _, err := d.Token(); err != nil {

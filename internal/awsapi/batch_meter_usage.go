@@ -19,7 +19,7 @@ func (s *Service) batchMeterUsage(ctx context.Context, req *request, in *batchMe
 		return nil, err
 	}
 	if len(in.records) == 0 {
-		return &batchMeterUsageOutput{}, nil
+		return &batchMeterUsageOutput{}, s.permit(req)
 	}
 	p, licenses, err := s.productOf(req, in)
 	if err != nil {
@@ -52,7 +52,7 @@ func (s *Service) batchMeterUsage(ctx context.Context, req *request, in *batchMe
 			records[i] = made[at]
 		}
 	}
-	_, err = s.Store.Append(ctx, store.Call{
+	_, err = s.append(ctx, req, store.Call{
 		Account: req.caller.Account, Region: req.region, At: req.now, Records: records, Registration: req.alive(),
 		After: func(out store.Outcome) (store.Rest, error) {
 			for i := range records {
@@ -87,37 +87,47 @@ func (s *Service) productOf(req *request, in *batchMeterUsageInput) (*metering.P
 	licenses := make([]*metering.Agreement, len(in.records))
 	if in.productCode.Set {
 		code := metering.ProductCode(in.productCode.Value)
+		if err := s.permit(req, code); err != nil {
+			return nil, nil, err
+		}
 		p := catalog.Product(code)
 		return p, licenses, metering.CheckProduct(req.op, code, p, req.caller, req.region)
 	}
-	var first *metering.Product
+	var products []*metering.Product
 	for i := range in.records {
 		a := catalog.License(in.records[i].licenseARN.Value)
 		if a == nil {
 			continue
 		}
-		p := first
-		if p == nil || p.Code != a.Product {
-			p = catalog.Product(a.Product)
-		}
-		if p == nil || p.Seller != req.caller.Account {
-			continue
+		at := slices.IndexFunc(products, func(p *metering.Product) bool { return p.Code == a.Product })
+		if at < 0 {
+			p := catalog.Product(a.Product)
+			if p == nil || p.Seller != req.caller.Account {
+				continue
+			}
+			products = append(products, p)
 		}
 		licenses[i] = a
-		if p == first {
-			continue
-		}
-		if first == nil {
-			req.product = p.Code
-		}
+	}
+	codes := make([]metering.ProductCode, len(products))
+	for i, p := range products {
+		codes[i] = p.Code
+	}
+	if len(products) > 0 {
+		req.product = codes[0]
+	}
+	if err := s.permit(req, codes...); err != nil {
+		return nil, nil, err
+	}
+	for _, p := range products {
 		if err := metering.CheckProduct(req.op, p.Code, p, req.caller, req.region); err != nil {
 			return nil, nil, err
 		}
-		if first == nil {
-			first = p
-		}
 	}
-	return first, licenses, nil
+	if len(products) == 0 {
+		return nil, licenses, nil
+	}
+	return products[0], licenses, nil
 }
 
 // claimsOf weighs every record by its license or its customer.

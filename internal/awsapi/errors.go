@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/meterd/meterd/internal/awsjson"
+	"github.com/meterd/meterd/internal/caller"
 	"github.com/meterd/meterd/internal/metering"
 	"github.com/meterd/meterd/internal/sigv4"
 	"github.com/meterd/meterd/internal/store"
@@ -18,7 +19,7 @@ var (
 	errTooLarge           = errors.New("the request must be smaller than 1048576 bytes")
 	errUnknownOperation   = errors.New("unknown operation")
 	errServiceUnavailable = errors.New("the service is unavailable")
-	errAccessDenied       = errors.New("access denied")
+	errUndecided          = &caller.Denied{Message: "it is not known which products the call is about, and a policy asks for them"}
 )
 
 // exception is an error as the API's model, or AWS's front door, names it.
@@ -63,7 +64,7 @@ var exceptions = []exception{
 	{&sigv4.Error{Code: sigv4.InvalidSignature}, "InvalidSignatureException", 400, false},
 	{&sigv4.Error{Code: sigv4.UnrecognizedClient}, "UnrecognizedClientException", 400, false},
 	{&sigv4.Error{Code: sigv4.ExpiredToken}, "ExpiredTokenException", 403, false},
-	{errAccessDenied, "AccessDeniedException", 400, false},
+	{new(caller.Denied), "AccessDeniedException", 400, false},
 	{errServiceUnavailable, "ServiceUnavailable", 503, false},
 }
 

@@ -32,6 +32,9 @@ const (
 // https://docs.aws.amazon.com/marketplace/latest/APIReference/API_marketplace-entitlements_GetEntitlements.html
 func (s *Service) getEntitlements(_ context.Context, req *request, in *getEntitlementsInput) (*getEntitlementsOutput, error) {
 	code := metering.ProductCode(*in.ProductCode)
+	if err := s.permit(req, code); err != nil {
+		return nil, err
+	}
 	p := s.Store.Catalog().Product(code)
 	if p == nil || p.Seller != req.caller.Account { // a foreign product and a missing one answer alike
 		return nil, fmt.Errorf("%w: %q is not the code of a product of this account", metering.ErrInvalidParameter, code)

@@ -64,7 +64,7 @@ func (s *Service) meterUsage(ctx context.Context, req *request, in *meterUsageIn
 		}
 		return rest, nil
 	}
-	if _, err := s.Store.Append(ctx, call); err != nil {
+	if _, err := s.append(ctx, req, call); err != nil {
 		return nil, err
 	}
 	req.records = append(req.records, metering.Success)

@@ -47,6 +47,8 @@ func (s *Service) keep(ctx context.Context, req *request, f awsjson.Fault, err e
 		return
 	case errors.Is(err, errThrottled) && !s.kept.Allow(req.caller.Account, req.region, req.op):
 		return
+	case errors.Is(err, new(caller.Denied)) && !s.denied.Allow(req.caller.Account, req.region, req.op):
+		return
 	}
 	refusal.Account, refusal.KeyID, refusal.Region = req.caller.Account, req.caller.KeyID, storable(shorten(req.region))
 	refusal.Seller, refusal.Product = req.caller.Account, req.product

@@ -38,7 +38,7 @@ func (s *Service) registerUsage(ctx context.Context, req *request, in *registerU
 	}
 
 	w := req.caller.Workload
-	_, err = s.Store.Append(ctx, store.Call{
+	_, err = s.append(ctx, req, store.Call{
 		Account: req.caller.Account, Region: req.region, At: req.now, Admission: admission,
 		Registration: &store.RegistrationChange{Begin: &metering.Registration{
 			ID: s.NewID(), Product: p.Code, Account: req.caller.Account,

@@ -28,11 +28,14 @@ func (s *Service) resolveCustomer(ctx context.Context, req *request, in *resolve
 	}
 	if product != nil && product.Seller == req.caller.Account { // another seller's is answered like none
 		req.product = product.Code
+		if err := s.permit(req, product.Code); err != nil {
+			return nil, err
+		}
 	}
 	if err := metering.CheckToken(token, product, req.caller, req.now); err != nil {
 		return nil, err
 	}
-	_, err := s.Store.Append(ctx, store.Call{
+	_, err := s.append(ctx, req, store.Call{
 		Account: req.caller.Account, Region: req.region, At: req.now, Registration: req.alive(),
 		Redemption: &store.Redemption{Token: hash, KeyID: req.caller.KeyID},
 		After: func(store.Outcome) (store.Rest, error) {

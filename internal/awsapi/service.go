@@ -2,7 +2,7 @@
 // Metering Service, and GetEntitlements of its sibling, on AWS's own wire.
 //
 // A request walks down [Service.call]: the operation's name, the size, the
-// signature, the throttle; then the operation's own file, which reads from top
+// signature, the policies, the throttle; then the operation's own file, which reads from top
 // to bottom in the order of its checks and writes once, last. errors.go gives
 // every error its name and status.
 package awsapi
@@ -59,6 +59,7 @@ type Service struct {
 	scratch sync.Pool           // of *scratch
 	work    *semaphore.Weighted // set by Handler
 	kept    *caller.Throttle    // which of the refusals that come in floods are kept; set by Handler
+	denied  *caller.Throttle    // and of those by policies, which no throttle stands before
 }
 
 // request is one call, as far as its operation needs to know it.
@@ -67,6 +68,9 @@ type request struct {
 	id     string // uid as x-amzn-RequestId
 	op     metering.Operation
 	caller metering.Caller
+	signer caller.Identity
+	from   *http.Request
+	judged bool // policies have allowed the call; until then nothing is written
 	region string
 	now    time.Time     // one reading of the service's clock for the whole call (invariant I8)
 	compat *store.Compat // and one of which readings of AWS hold
@@ -136,6 +140,9 @@ func op[T any, In input[T], Out output](method func(context.Context, *request, I
 			return nil, err
 		}
 		out, err := method(ctx, req, in)
+		if err == nil && !req.judged {
+			err = errUndecided
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -149,7 +156,7 @@ func op[T any, In input[T], Out output](method func(context.Context, *request, I
 func (s *Service) Handler() http.Handler {
 	operations := s.operations()
 	s.work = semaphore.NewWeighted(maxWork)
-	s.kept = s.Throttle.With(keptLimits())
+	s.kept, s.denied = s.Throttle.With(keptLimits()), s.Throttle.With(caller.AWSLimits())
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id := s.NewID()
 		req := &request{uid: id, id: id.String(), wire: wireOf(r), compat: s.Store.Catalog().Compat(), scratch: s.takeScratch()}
@@ -188,7 +195,11 @@ func (s *Service) call(operations map[metering.Operation]operation, r *http.Requ
 		return nil, err
 	}
 	req.now = store.Instant(s.Now())
-	if req.caller, req.region, err = s.Callers.Authenticate(r, req.body, req.wire.signed); err != nil {
+	if req.signer, err = s.Callers.Authenticate(r, req.body, req.wire.signed); err != nil {
+		return nil, err
+	}
+	req.caller, req.region, req.from = req.signer.Caller, req.signer.Region, r
+	if err := s.authorize(req); err != nil {
 		return nil, err
 	}
 	if !s.Throttle.Allow(req.caller.Account, req.region, req.op) {

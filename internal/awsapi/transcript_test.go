@@ -24,6 +24,7 @@ import (
 
 	"github.com/meterd/meterd/internal/caller"
 	"github.com/meterd/meterd/internal/metering"
+	"github.com/meterd/meterd/internal/session"
 	"github.com/meterd/meterd/internal/store"
 )
 
@@ -46,6 +47,7 @@ import (
 //	N.rotate             a product whose signing key is rotated
 //	N.stop               a registration's number among all, from 1, that is stopped
 //	N.disable, N.enable  an access key
+//	N.policy, N.grant, N.role, N.revoke, N.session   see gateStep
 //	records, registrations, refusals, events   what the store holds in the end
 //
 // Refusals are listed where they are asked for; that each refused call is among
@@ -90,6 +92,7 @@ type player struct {
 	world      *world
 	answer     string // to the last request
 	requestIDs map[string]bool
+	sessions   map[string]session.Credentials // by the names that the transcript calls them by
 }
 
 func (p *player) play(archive *txtar.Archive) {
@@ -134,14 +137,19 @@ func (p *player) play(archive *txtar.Archive) {
 			}
 		default:
 			if text, ok := p.holdings(kind); ok {
+				text = p.undress(text)
 				listed = listed || kind == "records"
 				out[len(out)-1] = p.compare(f, text)
+				continue
+			}
+			if p.gateStep(kind, f.Data) {
 				continue
 			}
 			p.step(kind, strings.Fields(string(f.Data)), f.Data)
 		}
 	}
 	if text, _ := p.holdings("records"); !listed {
+		text = p.undress(text)
 		out = append(out, p.compare(txtar.File{Name: "records"}, text))
 	}
 	archive.Files = out
@@ -231,6 +239,7 @@ func (p *player) request(text string) {
 	if err != nil {
 		p.t.Fatal(err)
 	}
+	p.dress(c)
 	response, body := p.world.do(p.t, c)
 	p.envelope(response, body)
 	p.kept(c, response, body)

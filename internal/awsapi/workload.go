@@ -17,6 +17,9 @@ func (s *Service) admit(ctx context.Context, req *request, code metering.Product
 	if err := metering.CheckRegion(req.op, req.caller, req.region); err != nil {
 		return nil, nil, err
 	}
+	if err := s.permit(req, code); err != nil {
+		return nil, nil, err
+	}
 	p := s.Store.Catalog().Product(code)
 	if err := metering.CheckProduct(req.op, code, p, req.caller, req.region); err != nil {
 		return nil, nil, err
@@ -69,7 +72,7 @@ func (s *Service) beat(ctx context.Context, req *request) error {
 	if change == nil {
 		return nil
 	}
-	_, err := s.Store.Append(ctx, store.Call{Account: req.caller.Account, Region: req.region, At: req.now, Registration: change})
+	_, err := s.append(ctx, req, store.Call{Account: req.caller.Account, Region: req.region, At: req.now, Registration: change})
 	if errors.Is(err, store.ErrNoRoom) {
 		return nil // what was asked for needs no room; the next sign of life comes soon
 	}

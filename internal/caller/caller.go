@@ -1,13 +1,22 @@
-// Package caller says who is asking: it verifies a request's signature, finds
-// the credential it was made with, and from that the account and the workload.
-// What a caller may ask how often is here too. Every door that takes signed
-// requests shares it.
+// Package caller says who is asking, and whether it may: it verifies a request's
+// signature, finds the key of the catalogue or the session it was made with, and
+// from that the account, the principal and the workload ([Identity]); and it puts
+// the call to the policies that speak about the principal. That is the first of
+// two gates. The second, who owns what a call is about, is the rules'. What a
+// caller may ask how often is here too. Every door that takes signed requests
+// shares it.
+//
+// Nothing is remembered of a principal that outlives a change of the catalogue:
+// its key, its role and its policies are looked up for every request. What is
+// remembered is what follows from an entry, a parsed policy, a derived key, an
+// opened token, and it is found by the entry or by its very text.
 //
 // Everything here goes by the true time. The service's clock can be moved; the
 // age of a signature and the rate of calls cannot.
 package caller
 
 import (
+	"log/slog"
 	"net/http"
 	"strings"
 	"sync"
@@ -15,19 +24,33 @@ import (
 	"time"
 
 	"github.com/meterd/meterd/internal/metering"
+	"github.com/meterd/meterd/internal/policy"
 	"github.com/meterd/meterd/internal/sigv4"
 	"github.com/meterd/meterd/internal/store"
 )
 
-// SigningName is the service name in the scope of every signature, the
-// Entitlement Service's too. It is not "metering.marketplace".
-const SigningName = "aws-marketplace"
+// The service names in the scopes of signatures. SigningName is the Entitlement
+// Service's too; it is not "metering.marketplace".
+const (
+	SigningName    = "aws-marketplace"
+	STSSigningName = "sts"
+)
 
-// Authenticator tells callers by their signatures.
+// Authenticator tells callers by their signatures, and what they may do. Its
+// fields are set before it is first used.
 type Authenticator struct {
-	catalog  *store.Catalog
-	verifier sigv4.Verifier
-	now      func() time.Time
+	Log         *slog.Logger // nil: nobody reads it
+	BehindProxy bool         // requests come from a proxy, which ends TLS
+
+	catalog       *store.Catalog
+	metering, sts sigv4.Verifier
+	now           func() time.Time
+
+	keys     atomic.Pointer[sessionKeys]
+	opened   recent[openedToken, *opened]
+	policies recent[*store.Policy, *policy.Policy]
+	absent   recent[string, struct{}]  // names of policies that were missed
+	managed  map[string]*policy.Policy // AWS's own
 
 	used    sync.Map // key id → *atomic.Int64: when it was last used, in nanoseconds since 1970
 	usedLen atomic.Int64
@@ -36,24 +59,47 @@ type Authenticator struct {
 // NewAuthenticator returns an authenticator of the catalogue's credentials. now
 // is the true time.
 func NewAuthenticator(catalog *store.Catalog, now func() time.Time) *Authenticator {
-	a := &Authenticator{catalog: catalog, now: now}
-	a.verifier.Service = SigningName
-	a.verifier.Lookup = func(keyID string) (sigv4.Credential, bool) {
-		c := catalog.Credential(keyID)
-		if c == nil || !c.Active() {
-			return sigv4.Credential{}, false
-		}
-		return sigv4.Credential{Secret: string(c.Secret)}, true
+	a := &Authenticator{catalog: catalog, now: now, managed: make(map[string]*policy.Policy)}
+	for _, name := range policy.ManagedNames() {
+		a.managed[name], _ = policy.Managed(name)
+	}
+	for service, v := range map[string]*sigv4.Verifier{SigningName: &a.metering, STSSigningName: &a.sts} {
+		v.Service, v.Lookup, v.Open = service, a.lookup, a.open
 	}
 	return a
 }
 
-// Authenticate returns who signed the request, and the region it was signed
-// for. required names the headers, in lower case, that the door insists on
-// being signed. The error is a *sigv4.Error.
-func (a *Authenticator) Authenticate(r *http.Request, body []byte, required []string) (metering.Caller, string, error) {
+// lookup finds a key of the catalogue.
+func (a *Authenticator) lookup(keyID string) (sigv4.Credential, bool) {
+	c := a.catalog.Credential(keyID)
+	if c == nil || !c.Active() {
+		return sigv4.Credential{}, false
+	}
+	return sigv4.Credential{Secret: string(c.Secret), Holder: c}, true
+}
+
+func (a *Authenticator) logger() *slog.Logger {
+	if a.Log == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return a.Log
+}
+
+// Authenticate returns who signed a request to the metering services. required
+// names the headers, in lower case, that the door insists on being signed. The
+// error is a *sigv4.Error.
+func (a *Authenticator) Authenticate(r *http.Request, body []byte, required []string) (Identity, error) {
+	return a.authenticate(&a.metering, r, body, required)
+}
+
+// AuthenticateSTS returns who signed a request to the Security Token Service.
+func (a *Authenticator) AuthenticateSTS(r *http.Request, body []byte, required []string) (Identity, error) {
+	return a.authenticate(&a.sts, r, body, required)
+}
+
+func (a *Authenticator) authenticate(v *sigv4.Verifier, r *http.Request, body []byte, required []string) (Identity, error) {
 	now := a.now()
-	who, err := a.verifier.Verify(sigv4.Request{
+	who, err := v.Verify(sigv4.Request{
 		Method:     r.Method,
 		RequestURI: r.RequestURI,
 		Host:       r.Host,
@@ -61,18 +107,24 @@ func (a *Authenticator) Authenticate(r *http.Request, body []byte, required []st
 		Body:       body,
 	}, required, now)
 	if err != nil {
-		return metering.Caller{}, "", err
+		return Identity{}, err
 	}
-	credential := a.catalog.Credential(who.KeyID)
-	if credential == nil || !credential.Active() { // withdrawn in this very moment
-		return metering.Caller{}, "", &sigv4.Error{Code: sigv4.UnrecognizedClient, Message: "The security token included in the request is invalid."}
+	id := Identity{Region: strings.Clone(who.Region)}
+	switch holder := who.Holder.(type) {
+	case *held:
+		id.session = holder.opened
+		id.Caller = holder.caller()
+		a.entitle(&id, holder.role)
+	case *store.Credential:
+		id.credential = holder
+		id.Caller = metering.Caller{Account: holder.Account, ARN: arnOf(holder), KeyID: holder.KeyID}
+		if holder.Workload != "" {
+			id.Caller.Workload = a.catalog.Workload(holder.Workload)
+		}
+		a.entitle(&id, nil)
+		a.use(holder.KeyID, now)
 	}
-	c := metering.Caller{Account: credential.Account, KeyID: credential.KeyID}
-	if credential.Workload != "" {
-		c.Workload = a.catalog.Workload(credential.Workload)
-	}
-	a.use(credential.KeyID, now)
-	return c, strings.Clone(who.Region), nil
+	return id, nil
 }
 
 // Claimed is whose key the request says to be signed with, be it active or not,

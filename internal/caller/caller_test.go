@@ -51,7 +51,8 @@ func TestDisabled(t *testing.T) {
 	expect := func(step, secret string, want sigv4.Code) {
 		t.Helper()
 		for range 2 {
-			c, region, err := a.Authenticate(signed(t, "AKIA1", secret, h.at), nil, nil)
+			id, err := a.Authenticate(signed(t, "AKIA1", secret, h.at), nil, nil)
+			c, region := id.Caller, id.Region
 			switch {
 			case want == "":
 				if err != nil || c.Account != "111122223333" || c.KeyID != "AKIA1" || region != "us-east-1" {
@@ -72,8 +73,8 @@ func TestDisabled(t *testing.T) {
 	k.put(disabled)
 	expect("disabled", "one", sigv4.UnrecognizedClient)
 	expect("disabled, and the secret is wrong", "two", sigv4.UnrecognizedClient)
-	_, _, refused := a.Authenticate(signed(t, "AKIA1", "one", h.at), nil, nil)
-	_, _, unknown := a.Authenticate(signed(t, "AKIA2", "one", h.at), nil, nil)
+	_, refused := a.Authenticate(signed(t, "AKIA1", "one", h.at), nil, nil)
+	_, unknown := a.Authenticate(signed(t, "AKIA2", "one", h.at), nil, nil)
 	if refused.Error() != unknown.Error() {
 		t.Errorf("disabled: %v; unknown: %v", refused, unknown)
 	}
@@ -124,7 +125,7 @@ func TestLastUsed(t *testing.T) {
 			t.Errorf("%s: %s was last used at %s, %v; want %s", step, keyID, at, ok, want)
 		}
 	}
-	call := func(secret string) { _, _, _ = a.Authenticate(signed(t, "AKIA1", secret, h.at), nil, nil) }
+	call := func(secret string) { _, _ = a.Authenticate(signed(t, "AKIA1", secret, h.at), nil, nil) }
 	expect("at the start", "AKIA1", time.Time{})
 	call("wrong")
 	expect("a wrong signature", "AKIA1", time.Time{})
@@ -181,7 +182,7 @@ func TestUsedAtOnce(t *testing.T) {
 		r := signed(t, fmt.Sprint("AKIA", i%4), "one", h.at)
 		wg.Go(func() {
 			for range 50 {
-				if _, _, err := a.Authenticate(r, nil, nil); err != nil {
+				if _, err := a.Authenticate(r, nil, nil); err != nil {
 					t.Error(err)
 				}
 				if at, ok := a.LastUsed(fmt.Sprint("AKIA", i%4)); !ok || !at.Equal(h.at) {
@@ -212,7 +213,7 @@ func BenchmarkAuthenticate(b *testing.B) {
 	b.Run("one", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			if _, _, err := a.Authenticate(requests[0], body, nil); err != nil {
+			if _, err := a.Authenticate(requests[0], body, nil); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -221,7 +222,7 @@ func BenchmarkAuthenticate(b *testing.B) {
 		b.ReportAllocs()
 		b.RunParallel(func(pb *testing.PB) {
 			for i := 0; pb.Next(); i++ {
-				if _, _, err := a.Authenticate(requests[i%len(requests)], body, nil); err != nil {
+				if _, err := a.Authenticate(requests[i%len(requests)], body, nil); err != nil {
 					b.Error(err)
 					return
 				}

@@ -73,6 +73,9 @@ func errIncomplete(a authorization, dated bool, header string) error {
 		b.String(), base64.StdEncoding.EncodeToString(hash[:]))
 }
 
+// ErrExpired answers a temporary credential that was good once.
+var ErrExpired = &Error{ExpiredToken, "The security token included in the request is expired"}
+
 func errUnsigned(name string) error {
 	if name == "Host" {
 		name = "Host' or ':authority"

@@ -27,7 +27,7 @@ func TestSignedIsAccepted(t *testing.T) {
 			if err != nil {
 				t.Fatalf("not accepted: %v", err)
 			}
-			if want := (Identity{s.KeyID, s.Region, at}); got != want {
+			if want := (Identity{KeyID: s.KeyID, Region: s.Region, SignedAt: at}); got != want {
 				t.Fatalf("got %+v, want %+v", got, want)
 			}
 		}

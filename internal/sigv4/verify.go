@@ -2,6 +2,7 @@ package sigv4
 
 import (
 	"crypto/hmac"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -26,6 +27,10 @@ type Credential struct {
 	Secret       string
 	SessionToken string    // empty for a long-term key
 	Expires      time.Time // zero for never
+
+	// Holder is whatever the caller of Verify wants to know again once the
+	// signature is verified: whose credential it is.
+	Holder any
 }
 
 // Format implements [fmt.Formatter], so that no verb prints the secret.
@@ -39,6 +44,7 @@ type Identity struct {
 	KeyID    string
 	Region   string // of the scope, any string: the caller judges whether it serves it
 	SignedAt time.Time
+	Holder   any // the Credential's
 }
 
 // Verifier verifies requests to one service. Set its fields before the first
@@ -50,6 +56,11 @@ type Verifier struct {
 	// body is hashed, so a key that it no longer knows is refused at once. It
 	// must be safe for concurrent use.
 	Lookup func(keyID string) (Credential, bool)
+
+	// Open, if there is one, is asked in place of Lookup about temporary keys
+	// (ASIA…), whose token says all that is known of them. It must accept a token
+	// with one key id only. An error that is no [*Error] counts as a wrong token.
+	Open func(keyID, token string, now time.Time) (Credential, error)
 
 	keys keyCache
 }
@@ -125,7 +136,7 @@ func (v *Verifier) Verify(r Request, required []string, now time.Time) (Identity
 	if !young {
 		v.keys.put(id, key) // only now: a stranger must not be able to fill the cache
 	}
-	return Identity{KeyID: scope.keyID, Region: scope.region, SignedAt: signedAt}, nil
+	return Identity{KeyID: scope.keyID, Region: scope.region, SignedAt: signedAt, Holder: cred.Holder}, nil
 }
 
 // authorizationHeader returns the one place where a signature may stand.
@@ -177,6 +188,10 @@ func (v *Verifier) credential(r Request, keyID string, now time.Time) (Credentia
 		return Credential{}, errWrongToken
 	}
 
+	if temporary && v.Open != nil {
+		return v.open(keyID, token, now)
+	}
+
 	cred, ok := v.Lookup(keyID)
 	// Anyone can sign with an empty secret, so it is none.
 	if !ok || cred.Secret == "" {
@@ -187,7 +202,22 @@ func (v *Verifier) credential(r Request, keyID string, now time.Time) (Credentia
 		return Credential{}, errWrongToken
 	}
 	if !cred.Expires.IsZero() && !now.Before(cred.Expires) {
-		return Credential{}, refuse(ExpiredToken, "The security token included in the request is expired")
+		return Credential{}, ErrExpired
+	}
+	return cred, nil
+}
+
+// open finds a temporary credential by its token.
+func (v *Verifier) open(keyID, token string, now time.Time) (Credential, error) {
+	cred, err := v.Open(keyID, token, now)
+	var ours *Error
+	switch {
+	case errors.As(err, &ours):
+		return Credential{}, ours
+	case err != nil, cred.Secret == "":
+		return Credential{}, errWrongToken
+	case !cred.Expires.IsZero() && !now.Before(cred.Expires):
+		return Credential{}, ErrExpired
 	}
 	return cred, nil
 }

@@ -184,7 +184,7 @@ func TestAnswers(t *testing.T) {
 		},
 		{
 			name:    "session token old",
-			signer:  Signer{"ASIAOLD", Credential{"old", "oldtoken", now}, "us-east-1", service},
+			signer:  Signer{"ASIAOLD", Credential{Secret: "old", SessionToken: "oldtoken", Expires: now}, "us-east-1", service},
 			code:    ExpiredToken,
 			message: expired,
 		},
@@ -224,7 +224,7 @@ func TestAnswers(t *testing.T) {
 			v.Lookup = func(keyID string) (Credential, bool) {
 				switch keyID {
 				case "ASIAOLD":
-					return Credential{"old", "oldtoken", now}, true
+					return Credential{Secret: "old", SessionToken: "oldtoken", Expires: now}, true
 				case "AKIAEMPTY":
 					return Credential{}, true
 				}

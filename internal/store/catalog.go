@@ -34,6 +34,7 @@ type tables struct {
 	keys       map[metering.ProductCode][]*metering.SigningKey // by version, from 1
 	tokens     map[[32]byte]*metering.RegistrationToken
 	accesses   map[[32]byte]*Access
+	sessions   []*SessionKey // newest first
 }
 
 // purchase is a buyer of a product; customer is a customer identifier, which is
@@ -103,6 +104,7 @@ func (t *tables) clone() tables {
 		byLicense: maps.Clone(t.byLicense), byPurchase: maps.Clone(t.byPurchase),
 		byProduct: make(map[metering.ProductCode]map[metering.AgreementID]struct{}, len(t.byProduct)),
 		customers: maps.Clone(t.customers), keys: maps.Clone(t.keys), tokens: maps.Clone(t.tokens), accesses: maps.Clone(t.accesses),
+		sessions: t.sessions,
 	}
 	for kind, named := range t.entries {
 		n.entries[kind] = maps.Clone(named)
@@ -150,6 +152,8 @@ func (t *tables) index(before, now Entry) {
 		delete(t.tokens, old.Hash)
 	case *Access:
 		delete(t.accesses, old.Hash)
+	case *SessionKey:
+		t.sessions = without(t.sessions, old)
 	}
 	switch e := now.(type) {
 	case *Agreement:
@@ -160,6 +164,8 @@ func (t *tables) index(before, now Entry) {
 		t.tokens[e.Hash] = (*metering.RegistrationToken)(e)
 	case *Access:
 		t.accesses[e.Hash] = e
+	case *SessionKey:
+		t.enterSessionKey(e)
 	}
 }
 

@@ -26,6 +26,9 @@ const (
 	KindAccess     Kind = "access"
 	KindReceipt    Kind = "receipt"
 	KindCompat     Kind = "compat"
+	KindPolicy     Kind = "policy"
+	KindRole       Kind = "role"
+	KindSessionKey Kind = "session_key"
 )
 
 // Ref names one entry of the catalogue.
@@ -62,6 +65,7 @@ type Credential struct {
 	Account  metering.AccountID
 	Workload string    // id of the workload it stands for; "": none
 	User     string    // name of the user it stands for; "" with a workload
+	Policy   string    `json:",omitempty"` // name of what it is limited to; "": its account's full rights
 	Created  time.Time // zero: before this was kept
 	Disabled time.Time // since when it signs nothing; zero: it is active
 }
@@ -69,21 +73,22 @@ type Credential struct {
 // Active reports whether requests may be signed with the key.
 func (c *Credential) Active() bool { return c.Disabled.IsZero() }
 
-// Role is what the bearer of an access to the admin API may do.
-type Role string
+// AccessRole is what the bearer of an access to the admin API may do. It is no
+// [Role], which is IAM's and calls the marketplace.
+type AccessRole string
 
 // The roles: everything; what a seller may see and do of its own; to look only.
 const (
-	RoleOperator Role = "operator"
-	RoleSeller   Role = "seller"
-	RoleReadOnly Role = "read-only"
+	RoleOperator AccessRole = "operator"
+	RoleSeller   AccessRole = "seller"
+	RoleReadOnly AccessRole = "read-only"
 )
 
 // Access is a token that opens the admin API. The token itself is not kept.
 type Access struct {
 	Name    string
 	Hash    [32]byte // SHA-256 of the token
-	Role    Role
+	Role    AccessRole
 	Account metering.AccountID // of RoleSeller
 	Created time.Time
 	Revoked time.Time // zero: it opens
@@ -179,6 +184,8 @@ func EncodeEntry(e Entry, keys *envelope.Keys) ([]byte, error) {
 		return json.Marshal(&keptCredential{Credential: *e, Secret: keep([]byte(e.Secret), about(e), keys)})
 	case *SigningKey:
 		return json.Marshal(&keptSigningKey{SigningKey: *e, Private: keep(e.Private, about(e), keys)})
+	case *SessionKey:
+		return json.Marshal(&keptSessionKey{SessionKey: *e, Secret: keep(e.Secret, about(e), keys)})
 	}
 	return json.Marshal(e)
 }
@@ -210,6 +217,13 @@ func DecodeEntry(kind Kind, b []byte, keys *envelope.Keys) (e Entry, current boo
 		}
 		*e, held = k.SigningKey, &k.Private
 		e.Private, err = held.open(about(e), keys)
+	case *SessionKey:
+		var k keptSessionKey
+		if err = json.Unmarshal(b, &k); err != nil {
+			return fail(err)
+		}
+		*e, held = k.SessionKey, &k.Secret
+		e.Secret, err = held.open(about(e), keys)
 	default:
 		err = json.Unmarshal(b, e)
 	}
@@ -234,6 +248,10 @@ type (
 	keptSigningKey struct {
 		SigningKey
 		Private kept
+	}
+	keptSessionKey struct {
+		SessionKey
+		Secret kept
 	}
 )
 
@@ -291,6 +309,12 @@ func blank(kind Kind) (Entry, error) {
 		return new(Receipt), nil
 	case KindCompat:
 		return new(Compat), nil
+	case KindPolicy:
+		return new(Policy), nil
+	case KindRole:
+		return new(Role), nil
+	case KindSessionKey:
+		return new(SessionKey), nil
 	}
 	return nil, fmt.Errorf("store: %q is no kind of catalogue entry", kind)
 }

@@ -77,7 +77,7 @@ func (r *revision) item(keys *envelope.Keys) (*store.CarriedRevision, error) {
 }
 
 // secrets are the members of entries that hold a secret, which may be sealed.
-var secrets = map[store.Kind]string{store.KindCredential: "Secret", store.KindSigningKey: "Private"}
+var secrets = map[store.Kind]string{store.KindCredential: "Secret", store.KindSigningKey: "Private", store.KindSessionKey: "Secret"}
 
 // sameAs refuses an entry of which something was lost in reading it: a field that
 // this meterd does not know must not be dropped in silence.

@@ -184,6 +184,9 @@ func someRevision(t *rapid.T) *store.CarriedRevision {
 		&store.Access{Name: text(t), Hash: hashes.Draw(t, "hash"), Role: store.RoleSeller},
 		&store.Receipt{Key: text(t), Request: hashes.Draw(t, "hash"), Made: store.Ref{Kind: store.KindAccount, Name: text(t)}, At: instant(t)},
 		&store.Compat{ErrorNamespace: true},
+		&store.Policy{Name: text(t), Document: text(t)},
+		&store.Role{Account: account(t), Name: text(t), Trust: text(t), Policies: []string{text(t)}, MaxSession: time.Duration(rapid.Int64().Draw(t, "session")), Revoked: instant(t)},
+		&store.SessionKey{ID: text(t), Secret: []byte{1, 0, byte(number(0, 255))}, Created: instant(t)},
 	}).Draw(t, "entry")
 	r := &store.CarriedRevision{Ref: entry.Ref(), Revision: store.Revision{Number: rapid.Int64Range(1, math.MaxInt64).Draw(t, "number"), By: text(t), At: instant(t)}}
 	if rapid.IntRange(0, 4).Draw(t, "there") > 0 {

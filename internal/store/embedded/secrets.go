@@ -10,7 +10,7 @@ import (
 )
 
 // secretKinds are the kinds of entry that hold a secret.
-var secretKinds = []store.Kind{store.KindCredential, store.KindSigningKey}
+var secretKinds = []store.Kind{store.KindCredential, store.KindSigningKey, store.KindSessionKey}
 
 // sealSecrets seals every secret that is not sealed under the current key, in
 // the history too, before the store serves. What they were must leave the disk

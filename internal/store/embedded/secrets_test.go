@@ -22,7 +22,7 @@ import (
 
 // canaries are secrets that must not be found: one that is held, one that was
 // replaced, one that was removed, a private key, and one of a large change.
-var canaries = []string{"canary-held-7bXq2LmZ", "canary-replaced-9pWd4Rk", "canary-removed-Hs83nVcy", "canary-private-Jt5xQz0e", "canary-large-Ue6oGi1a"}
+var canaries = []string{"canary-held-7bXq2LmZ", "canary-replaced-9pWd4Rk", "canary-removed-Hs83nVcy", "canary-private-Jt5xQz0e", "canary-large-Ue6oGi1a", "canary-session-Vk2wYs8n"}
 
 // tables are the keys and values of a table, the replaced and the deleted ones
 // too: on the disk they are compressed.
@@ -79,7 +79,7 @@ func plant(t *testing.T, s *embedded.Store) {
 			t.Fatal(err)
 		}
 	}
-	put(store.Change{Entries: []store.Entry{credential("HELD", canaries[1]), credential("REMOVED", canaries[2]), &store.SigningKey{Product: "p", Version: 1, Private: []byte(canaries[3])}}})
+	put(store.Change{Entries: []store.Entry{credential("HELD", canaries[1]), credential("REMOVED", canaries[2]), &store.SigningKey{Product: "p", Version: 1, Private: []byte(canaries[3])}, &store.SessionKey{ID: "k", Secret: []byte(canaries[5])}}})
 	put(store.Change{Entries: []store.Entry{credential("HELD", canaries[0])}, Remove: []store.Ref{credential("REMOVED", "").Ref()}})
 	s.SetPart(400)
 	put(store.Change{Entries: []store.Entry{credential("LARGE1", canaries[4]), credential("LARGE2", canaries[4]), credential("LARGE3", canaries[4])}})
@@ -129,6 +129,9 @@ func harvest(t *testing.T, s *embedded.Store) {
 	}
 	if got := cat.SigningKeys("p"); len(got) != 1 || string(got[0].Private) != canaries[3] {
 		t.Errorf("the private key is lost")
+	}
+	if got := cat.SessionKeys(); len(got) != 1 || string(got[0].Secret) != canaries[5] {
+		t.Errorf("the session key is lost")
 	}
 	for _, tt := range []struct {
 		id   string
@@ -194,9 +197,9 @@ func TestSecretsAreSealed(t *testing.T) {
 			}
 			// HELD, LARGE1 to 3 and the private key as they are; two revisions of
 			// HELD and one of each of the others.
-			open("count=12", first)
+			open("count=14", first)
 			open("", first)
-			open("count=12", second, first)
+			open("count=14", second, first)
 			open("", second)
 			for what, keys := range map[string]*envelope.Keys{"no key": nil, "another key": keyFile(t, envelope.NewLine()), "an old key": keyFile(t, first)} {
 				s, err := embedded.Open(embedded.Options{Dir: dir, Keys: keys})

@@ -9,7 +9,7 @@ import (
 )
 
 // secretKinds are the kinds of entry that hold a secret.
-var secretKinds = []string{string(store.KindCredential), string(store.KindSigningKey)}
+var secretKinds = []string{string(store.KindCredential), string(store.KindSigningKey), string(store.KindSessionKey)}
 
 // keptSecret is a row whose secret is not sealed as it is to be.
 type keptSecret struct {

@@ -151,6 +151,10 @@ func (k *court) furnishCatalogue(w *furnished) {
 		&store.Access{Name: "ci", Hash: [32]byte{1, 0, 1}, Role: store.RoleSeller, Account: seller, Created: noon()},
 		&store.Receipt{Key: "ops/42", Request: [32]byte{3}, Made: a.Ref(), At: noon()},
 		&store.Compat{Rulings: metering.Rulings{RepeatIsDuplicate: true}},
+		&store.Policy{Name: "resolve", Document: `{"Statement":[]}`},
+		&store.Role{Account: seller, Name: "meter", ID: "AROAEXAMPLEEXAMPLE234", Trust: "{}", Policies: []string{"resolve"}, MaxSession: time.Hour, Revoked: noon()},
+		&store.SessionKey{ID: "older", Secret: []byte{1, 0, 3}, Created: noon()},
+		&store.SessionKey{ID: "newer", Secret: []byte{1, 0, 4}, Created: noon().Add(1)},
 	}
 	k.put(store.Change{By: "anna", Entries: entries})
 	for _, e := range entries {
@@ -257,6 +261,9 @@ func (k *court) readCatalogue(w *furnished, found map[string]any) {
 	found["signing keys"] = known.SigningKeys(product)
 	found["access"] = known.Access([32]byte{1, 0, 1})
 	found["compat"] = known.Compat()
+	found["policy"] = known.Policy("resolve")
+	found["role"] = known.Role(seller, "meter")
+	found["session keys"] = known.SessionKeys()
 }
 
 // sorted brings items into an order of their own: that of an export is the

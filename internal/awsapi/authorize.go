@@ -1,0 +1,46 @@
+package awsapi
+
+import (
+	"context"
+
+	"github.com/meterd/meterd/internal/metering"
+	"github.com/meterd/meterd/internal/store"
+)
+
+// actionPrefix is IAM's name for the service, the Entitlement Service's too
+// (contract 8.1).
+const actionPrefix = "aws-marketplace:"
+
+// authorize puts a call to the policies of whoever signed it, before it is parsed.
+// Where they ask which products it is about, this refuses what they would refuse
+// of any product; permit decides.
+func (s *Service) authorize(req *request) error {
+	req.judged = !req.signer.AsksForProducts()
+	return s.Callers.Foresee(&req.signer, req.from, actionPrefix+string(req.op))
+}
+
+// permit decides a call once it is known which products it is about, all of them,
+// or that it is about none. Every operation asks before it does anything.
+func (s *Service) permit(req *request, products ...metering.ProductCode) error {
+	if req.judged {
+		return nil
+	}
+	codes := make([]string, len(products))
+	for i, code := range products {
+		codes[i] = string(code)
+	}
+	if err := s.Callers.Authorize(&req.signer, req.from, actionPrefix+string(req.op), codes...); err != nil {
+		return err
+	}
+	req.judged = true
+	return nil
+}
+
+// append is the one way to the store for a call that is let in: one that policies
+// have not decided yet never gets there, whatever its operation forgot.
+func (s *Service) append(ctx context.Context, req *request, c store.Call) (store.Outcome, error) {
+	if !req.judged {
+		return store.Outcome{}, errUndecided
+	}
+	return s.Store.Append(ctx, c)
+}
