@@ -30,6 +30,8 @@ var completable = map[string]struct{ path, list, name, about string }{
 	"workload":     {"/workloads", "workloads", "id", "platform"},
 	"credential":   {"/credentials", "credentials", "access_key_id", "account"},
 	"token":        {"/tokens", "tokens", "id", "agreement"},
+	"policy":       {"/policies", "policies", "name", ""},
+	"role":         {"/roles", "roles", "account/name", "id"},
 	"access":       {"/accesses", "accesses", "name", "role"},
 	"registration": {"/registrations", "registrations", "id", "workload"},
 }
@@ -79,7 +81,7 @@ func (c *client) names(ctx context.Context, kind, begun string) []string {
 			return found
 		}
 		for _, item := range items {
-			name, _ := item[of.name].(string)
+			name := nameIn(item, of.name)
 			about, _ := item[of.about].(string)
 			if !strings.HasPrefix(name, begun) {
 				continue
@@ -95,6 +97,16 @@ func (c *client) names(ctx context.Context, kind, begun string) []string {
 			return found
 		}
 	}
+}
+
+// nameIn is the name of an item, which several fields may make up.
+func nameIn(item map[string]any, fields string) string {
+	var parts []string
+	for field := range strings.SplitSeq(fields, "/") {
+		part, _ := item[field].(string)
+		parts = append(parts, part)
+	}
+	return strings.Join(parts, "/")
 }
 
 // oneLine keeps what a shell reads line by line in one.

@@ -23,6 +23,7 @@ type config struct {
 	tlsCert, tlsKey       string
 	behindProxy           bool
 	hosts                 []string
+	webIdentity           []string
 	metricsListen         string
 	logLevel              slog.Level
 	throttle              string
@@ -104,6 +105,11 @@ var settings = []setting{
 		name: "hosts", check: hostHeader,
 		doc:   "Host headers to serve, beside loopback's, AWS's own and the address listened on",
 		field: func(c *config) any { return &c.hosts },
+	},
+	{
+		name: "web_identity", check: checkWebIssuer,
+		doc:   "issuers of web identity tokens that are believed (AssumeRoleWithWebIdentity): each a URL, and after it, as needed, the words audience=NAME (sts.amazonaws.com if there is none), cluster=REGION of a Kubernetes cluster, keys=URL of its keys if its discovery document does not say, private if its address is of a private network",
+		field: func(c *config) any { return &c.webIdentity },
 	},
 	{
 		name: "metrics_listen", standard: "127.0.0.1:8485", check: address, mayEmpty: true,

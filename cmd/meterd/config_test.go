@@ -268,7 +268,7 @@ func TestConfigSchema(t *testing.T) {
 	for i := range settings {
 		s := &settings[i]
 		if s.list() {
-			full[s.name] = []any{"a.example"}
+			full[s.name] = []any{map[string]string{"web_identity": "https://a.example cluster=us-east-1"}[s.name] + map[string]string{"hosts": "a.example"}[s.name]}
 		} else {
 			full[s.name] = plainOf(s, sample[s.name])
 		}

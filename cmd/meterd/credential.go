@@ -10,18 +10,18 @@ import (
 var credentials = noun[admin.CredentialState]{
 	word: "credential", path: "/credentials", arg: "ID",
 	view: view[admin.CredentialState]{
-		columns: []string{"access_key_id", "account", "user", "workload", "status", "created", "last_used"},
+		columns: []string{"access_key_id", "account", "user", "workload", "status", "created", "last_used", "policy"},
 		row:     credentialRow,
 		name:    func(c *admin.CredentialState) string { return c.AccessKeyID },
 	},
 }
 
 func credentialRow(c *admin.CredentialState) []string {
-	return []string{c.AccessKeyID, string(c.Account), c.User, c.Workload, c.Status, timeCell(c.Created), timeCell(c.LastUsed)}
+	return []string{c.AccessKeyID, string(c.Account), c.User, c.Workload, c.Status, timeCell(c.Created), timeCell(c.LastUsed), c.Policy}
 }
 
 var madeCredentialView = view[admin.MadeCredential]{
-	columns: []string{"access_key_id", "secret_access_key", "account", "user", "workload", "status", "created", "last_used"},
+	columns: []string{"access_key_id", "secret_access_key", "account", "user", "workload", "status", "created", "last_used", "policy"},
 	row: func(c *admin.MadeCredential) []string {
 		row := credentialRow(&c.CredentialState)
 		return append([]string{row[0], c.SecretAccessKey}, row[1:]...)
@@ -42,13 +42,14 @@ func newCredential() *cobra.Command {
 func newCredentialCreate() *cobra.Command {
 	return making[admin.NewCredential, admin.MadeCredential]{
 		use: "create", short: "Make an access key; its secret is shown this once",
-		example: "  meterd credential create --account 210987654321 --user ci\n  meterd credential create --account 111122223333 --workload task-demo",
+		example: "  meterd credential create --account 210987654321 --user ci\n  meterd credential create --account 111122223333 --workload task-demo\n  meterd credential create --account 210987654321 --user crm --policy resolve-only",
 		needs:   []string{"account"},
 		start:   func(string) (string, admin.NewCredential) { return credentials.path, admin.NewCredential{} },
 		fields: []field[admin.NewCredential]{
 			textField("account", "the account that it belongs to", func(n *admin.NewCredential, v string) { n.Account = metering.AccountID(v) }),
 			textField("user", "the user of the account that it stands for (default root)", func(n *admin.NewCredential, v string) { n.User = v }),
 			textField("workload", "the workload that it stands for, in place of a user", func(n *admin.NewCredential, v string) { n.Workload = v }),
+			textField("policy", "the policy that it is limited to (default: all that its account may do)", func(n *admin.NewCredential, v string) { n.Policy = v }),
 		},
 		view: madeCredentialView, secret: func(c *admin.MadeCredential) string { return c.SecretAccessKey },
 	}.command()

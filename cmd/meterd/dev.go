@@ -150,6 +150,12 @@ func (d *dev) run(ctx context.Context, stdout, stderr io.Writer, command string)
 		return fmt.Errorf("%s:\n%w", set.source, err)
 	}
 
+	if err := s.admin.KeepSessionKeys(ctx); err != nil {
+		return err
+	}
+	if _, err := s.believeLocal(); err != nil {
+		return err
+	}
 	s.hosts.extra = append(d.hosts, listener.Addr().String(), d.listen)
 	env := environmentOf(listener.Addr(), set.catalog, s.admin.Token)
 	if d.envFile != "" {

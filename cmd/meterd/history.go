@@ -76,6 +76,8 @@ var historyKinds = []struct{ word, kind string }{
 	{"product", "product"},
 	{"agreement", "agreement"},
 	{"workload", "workload"},
+	{"policy", "policy"},
+	{"role", "role"},
 	{"credential", "credential"},
 	{"token", "token"},
 	{"signing-key", "signing_key"},
@@ -93,7 +95,8 @@ func newHistory() *cobra.Command {
 		Use: "history KIND NAME", Short: "Show how an entry has changed: when, by whom, and what",
 		Long: `Show how an entry of the catalogue has changed, oldest first. KIND is one of
 ` + strings.Join(words[:8], ", ") + `,
-` + strings.Join(words[8:], ", ") + `. A signing key's name is PRODUCT/VERSION; compat has none.`,
+` + strings.Join(words[8:], ", ") + `. A signing key's name is PRODUCT/VERSION,
+a role's ACCOUNT/NAME; compat has none.`,
 		Example: "  meterd history agreement agmt-demo-saas\n  meterd history signing-key demo-container/1\n  meterd history compat",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 && args[0] == "compat" {

@@ -18,7 +18,7 @@ import (
 type noun[T any] struct {
 	word string // "seller"
 	path string // "/sellers": the list's member in an answer is called the same
-	arg  string // "ACCOUNT"
+	arg  string // "ACCOUNT", or "ACCOUNT/NAME" of what is named within another
 	view view[T]
 }
 
@@ -32,6 +32,24 @@ func resourcePath(list string, names ...string) string {
 		list += "/" + name
 	}
 	return list
+}
+
+// at is the API's path of one.
+func (n noun[T]) at(name string) string {
+	return resourcePath(n.path, strings.SplitN(name, "/", 1+strings.Count(n.arg, "/"))...)
+}
+
+// one asks for one name.
+func (n noun[T]) one() cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if err := exactly(n.arg)(cmd, args); err != nil {
+			return err
+		}
+		if strings.Count(args[0], "/") < strings.Count(n.arg, "/") {
+			return &usageError{fmt.Errorf("%q is not %s", args[0], n.arg), cmd.CommandPath()}
+		}
+		return nil
+	}
 }
 
 // newCommand is a command that speaks to a server.
@@ -68,9 +86,9 @@ func (n noun[T]) list(example string, filters ...option) *cobra.Command {
 // show shows one.
 func (n noun[T]) show(example string) *cobra.Command {
 	var output string
-	cmd := newCommand("show "+n.arg, "Show "+article(n.word), example, exactly(n.arg), func(cmd *cobra.Command, c *client, args []string) error {
+	cmd := newCommand("show "+n.arg, "Show "+article(n.word), example, n.one(), func(cmd *cobra.Command, c *client, args []string) error {
 		var item T
-		if err := c.call(cmd.Context(), http.MethodGet, resourcePath(n.path, args[0]), nil, &item); err != nil {
+		if err := c.call(cmd.Context(), http.MethodGet, n.at(args[0]), nil, &item); err != nil {
 			return err
 		}
 		return printOne(cmd, output, n.view, &item)
@@ -83,7 +101,7 @@ func (n noun[T]) show(example string) *cobra.Command {
 // act does something with one, and shows what has become of it.
 func (n noun[T]) act(verb, short, example string, options ...option) *cobra.Command {
 	var output string
-	cmd := newCommand(verb+" "+n.arg, short, example, exactly(n.arg), func(cmd *cobra.Command, c *client, args []string) error {
+	cmd := newCommand(verb+" "+n.arg, short, example, n.one(), func(cmd *cobra.Command, c *client, args []string) error {
 		query, err := queryOf(cmd, options)
 		if err != nil {
 			return err
@@ -91,7 +109,7 @@ func (n noun[T]) act(verb, short, example string, options ...option) *cobra.Comm
 		if err := checkForm(cmd, output, n.view); err != nil {
 			return err
 		}
-		path := resourcePath(n.path, args[0]) + "/" + verb
+		path := n.at(args[0]) + "/" + verb
 		if len(query) > 0 {
 			path += "?" + query.Encode()
 		}
@@ -111,11 +129,11 @@ func (n noun[T]) act(verb, short, example string, options ...option) *cobra.Comm
 // flags that must be there.
 func (n noun[T]) set(short, example string, needs []string, fields ...field[T]) *cobra.Command {
 	var output string
-	cmd := newCommand("set "+n.arg, short, example, exactly(n.arg), func(cmd *cobra.Command, c *client, args []string) error {
+	cmd := newCommand("set "+n.arg, short, example, n.one(), func(cmd *cobra.Command, c *client, args []string) error {
 		if err := checkForm(cmd, output, n.view); err != nil {
 			return err
 		}
-		path := resourcePath(n.path, args[0])
+		path := n.at(args[0])
 		var item T
 		err := c.call(cmd.Context(), http.MethodGet, path, nil, &item)
 		if refused := new(refusedError); errors.As(err, &refused) && refused.Status == http.StatusNotFound {
@@ -142,8 +160,8 @@ func (n noun[T]) set(short, example string, needs []string, fields ...field[T]) 
 // for success.
 func (n noun[T]) remove(short, example string) *cobra.Command {
 	var yes bool
-	cmd := newCommand("remove "+n.arg, short, example, exactly(n.arg), func(cmd *cobra.Command, c *client, args []string) error {
-		path := resourcePath(n.path, args[0])
+	cmd := newCommand("remove "+n.arg, short, example, n.one(), func(cmd *cobra.Command, c *client, args []string) error {
+		path := n.at(args[0])
 		if err := c.call(cmd.Context(), http.MethodGet, path, nil, nil); err != nil {
 			return err
 		}

@@ -142,6 +142,17 @@ func serve(ctx context.Context, stdout io.Writer, c *config) (err error) {
 	}
 	s.drainDelay, s.drainTimeout = c.drainDelay, c.drainTimeout
 	s.certificate, s.supervisor = cert, newSupervisor(log)
+	s.api.Callers.BehindProxy = c.behindProxy
+	issuers, err := c.webIssuers()
+	if err == nil {
+		err = s.believe(issuers)
+	}
+	if err != nil {
+		return err
+	}
+	if err := s.admin.KeepSessionKeys(ctx); err != nil && !errors.Is(err, store.ErrUnavailable) {
+		return err
+	}
 	m := newMetrics()
 	m.follow(s)
 	s.watch(m, traces)
@@ -200,6 +211,9 @@ func (s *server) housekeep(ctx context.Context, k admin.Keeping) (stop func()) {
 		tick := time.NewTicker(housekeepingInterval)
 		defer tick.Stop()
 		for {
+			if err := s.admin.KeepSessionKeys(ctx); err != nil && ctx.Err() == nil {
+				s.log.Error("session keys not kept", "error", err)
+			}
 			if err := s.admin.Housekeep(ctx, k); err != nil && ctx.Err() == nil {
 				s.log.Error("housekeeping failed", "error", err)
 			}

@@ -17,6 +17,7 @@ import (
 	"github.com/meterd/meterd/internal/caller"
 	"github.com/meterd/meterd/internal/clock"
 	"github.com/meterd/meterd/internal/id"
+	"github.com/meterd/meterd/internal/identity"
 	"github.com/meterd/meterd/internal/store"
 )
 
@@ -25,6 +26,8 @@ import (
 type server struct {
 	store store.Store
 	api   *awsapi.Service
+	sts   *identity.Service
+	local *localIssuer // dev's; nil in production
 	admin *admin.Service
 	hosts hosts
 	log   *slog.Logger
@@ -56,6 +59,15 @@ func newServer(db store.Store, log *slog.Logger, token store.Secret, limits call
 		ServesHost: s.hosts.serves,
 	}
 	s.admin.LastUsed = s.api.Callers.LastUsed
+	s.api.Callers.Log = log
+	sessions := identity.Limits()
+	if limits == nil {
+		sessions = nil
+	}
+	s.sts = &identity.Service{
+		Store: db, Callers: s.api.Callers, Throttle: s.api.Throttle.With(sessions),
+		Now: time.Now, NewID: ids.New, Log: log, ServesHost: s.hosts.serves,
+	}
 	return s
 }
 
@@ -161,12 +173,14 @@ func (s *server) failed() error {
 // handler sends each request to its door by the URI as it was sent, before any
 // router cleans it. Whatever has no door is the wire's to refuse.
 func (s *server) handler() http.Handler {
-	wire, operator := s.api.Handler(), s.admin.Handler()
+	wire, sts, operator := s.api.Handler(), s.sts.Handler(), s.admin.Handler()
 	if s.watched != nil {
 		wire = s.watched(wire)
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
+		case identity.Asked(r):
+			sts.ServeHTTP(w, r)
 		case r.RequestURI == "/" || r.RequestURI == awsapi.CBORPath:
 			wire.ServeHTTP(w, r)
 		case strings.HasPrefix(r.RequestURI, "/admin/") && s.hosts.serves(r.Host):

@@ -54,6 +54,7 @@ func TestState(t *testing.T) {
 	want := []variable{
 		{"AWS_ENDPOINT_URL_MARKETPLACE_METERING", "http://127.0.0.1:8484"},
 		{"AWS_ENDPOINT_URL_MARKETPLACE_ENTITLEMENT_SERVICE", "http://127.0.0.1:8484"},
+		{"AWS_ENDPOINT_URL_STS", "http://127.0.0.1:8484"},
 		{"AWS_REGION", "us-east-1"},
 		{"AWS_DEFAULT_REGION", "us-east-1"},
 		{"AWS_ACCESS_KEY_ID", "AKIAMETERDSELLER0001"},
@@ -184,6 +185,7 @@ func TestVariablesOfEnvironment(t *testing.T) {
 	want := []variable{
 		{"AWS_ENDPOINT_URL_MARKETPLACE_METERING", "https://m.example.com"},
 		{"AWS_ENDPOINT_URL_MARKETPLACE_ENTITLEMENT_SERVICE", "https://m.example.com"},
+		{"AWS_ENDPOINT_URL_STS", "https://m.example.com"},
 		{"AWS_REGION", "eu-west-1"},
 		{"AWS_DEFAULT_REGION", "eu-west-1"},
 		{"AWS_ACCESS_KEY_ID", "AKIA1"},

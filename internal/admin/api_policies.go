@@ -111,7 +111,7 @@ func (s *Service) RevokeRole(ctx context.Context, account metering.AccountID, na
 			return noRole(account, name)
 		}
 		revoked := *was
-		if now := s.Clock.Now(); now.After(was.Revoked) { // a clock that was set back makes nothing good again
+		if now := s.Clock.Truth(); now.After(was.Revoked) { // sessions go by the true time; one that was set back makes nothing good again
 			revoked.Revoked = now
 		}
 		how.Put = []store.Entry{&revoked}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -225,5 +226,23 @@ func TestDocumentNames(t *testing.T) {
 	}
 	if got, err := parsed(t, b.String()).Policies[0].Document.text(); err != nil || !strings.Contains(got, "a<b") {
 		t.Errorf("as YAML: %s, %v\n%s", got, err, b.String())
+	}
+}
+
+// TestCatalogPage: the files that the page on catalogues shows can be applied,
+// one after the other.
+func TestCatalogPage(t *testing.T) {
+	page, err := os.ReadFile("../../docs/catalog.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newService(t)
+	files := strings.Split(string(page), "```yaml\n")[1:]
+	for _, text := range files {
+		text, _, _ = strings.Cut(text, "```")
+		apply(t, s, text)
+	}
+	if n := s.Store.Catalog().Len(store.KindRole); len(files) < 2 || n != 2 {
+		t.Errorf("%d files with %d roles were found", len(files), n)
 	}
 }

@@ -2,7 +2,6 @@ package awsapi
 
 import (
 	"bytes"
-	"encoding/base64"
 	"fmt"
 	"strings"
 	"testing"
@@ -19,7 +18,7 @@ var master = bytes.Repeat([]byte{7}, 32)
 
 func (w *world) giveSessionKey(t testing.TB) {
 	t.Helper()
-	w.put(t, &store.SessionKey{ID: "1", Secret: store.Secret(base64.StdEncoding.EncodeToString(master)), Created: trueNow.Add(-time.Hour)})
+	w.put(t, &store.SessionKey{ID: "1", Secret: master, Created: trueNow.Add(-time.Hour)})
 }
 
 // grant gives a key of the catalogue a policy.

@@ -5,6 +5,7 @@ import (
 	"encoding/base32"
 	"net/http"
 	"net/netip"
+	"strings"
 
 	"github.com/meterd/meterd/internal/metering"
 	"github.com/meterd/meterd/internal/policy"
@@ -146,7 +147,7 @@ func (id *Identity) add(p *policy.Policy) {
 func (a *Authenticator) named(name string) *policy.Policy {
 	entry := a.catalog.Policy(name)
 	if entry == nil {
-		if p := a.managed[name]; p != nil {
+		if p := a.managed[strings.TrimPrefix(name, "arn:aws:iam::aws:policy/")]; p != nil {
 			return p
 		}
 		if _, told := a.absent.get(name); !told {

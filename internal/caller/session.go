@@ -1,7 +1,6 @@
 package caller
 
 import (
-	"encoding/base64"
 	"errors"
 	"slices"
 	"strings"
@@ -60,11 +59,7 @@ func (a *Authenticator) SessionKeys() (*session.Keys, error) {
 	} else {
 		masters := make([][]byte, 0, len(now.entries))
 		for _, e := range now.entries {
-			master, err := base64.StdEncoding.DecodeString(string(e.Secret))
-			if err != nil {
-				return nil, errors.New("caller: a session key is not base64")
-			}
-			masters = append(masters, master)
+			masters = append(masters, e.Secret)
 		}
 		if len(masters) > 0 {
 			var err error

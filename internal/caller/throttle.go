@@ -1,6 +1,7 @@
 package caller
 
 import (
+	"net/netip"
 	"sync"
 	"time"
 
@@ -41,6 +42,7 @@ type bucket struct {
 	account   metering.AccountID
 	region    string
 	operation metering.Operation
+	address   netip.Prefix // of who has not signed
 }
 
 // sweepFrom is the least number of buckets that are worth a sweep.
@@ -64,10 +66,28 @@ func (t *Throttle) Allow(account metering.AccountID, region string, op metering.
 	if !metering.ListedRegion(region) {
 		region = ""
 	}
+	return t.take(bucket{account: account, region: region, operation: op}, limit)
+}
+
+// AllowAddress takes a call that nobody has signed out of the bucket of the
+// address that it came from; of IPv6, of the /64, which is one customer's.
+func (t *Throttle) AllowAddress(from netip.Addr, op metering.Operation) bool {
+	limit := t.limits[op]
+	if limit == 0 {
+		return true
+	}
+	bits := 64
+	if from = from.Unmap().WithZone(""); from.Is4() {
+		bits = 32
+	}
+	address, _ := from.Prefix(bits)
+	return t.take(bucket{operation: op, address: address}, limit)
+}
+
+func (t *Throttle) take(k bucket, limit int) bool {
 	now := t.now()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	k := bucket{account, region, op}
 	b := t.buckets[k]
 	if b == nil {
 		t.sweep(now)

@@ -37,6 +37,10 @@ func (c *Clock) Now() time.Time {
 	return now
 }
 
+// Truth is the true time, whatever the clock shows: for what sessions and
+// signatures are compared with.
+func (c *Clock) Truth() time.Time { return wall(c.truth()) }
+
 // State is what the clock shows and whether it runs.
 func (c *Clock) State() (now time.Time, running bool) {
 	c.mu.RLock()

@@ -3,6 +3,7 @@ package identity
 import (
 	"errors"
 
+	"github.com/meterd/meterd/internal/caller"
 	"github.com/meterd/meterd/internal/session"
 	"github.com/meterd/meterd/internal/sigv4"
 	"github.com/meterd/meterd/internal/store"
@@ -102,6 +103,8 @@ func fault(err error) (f *Error, known bool) {
 	case errors.As(err, &f):
 	case errors.As(err, &signature):
 		f = &Error{Code: unsigned[signature.Code], Message: signature.Message}
+	case errors.Is(err, new(caller.Denied)):
+		f = &Error{Code: AccessDenied, Message: err.Error()}
 	case errors.Is(err, session.ErrTooLarge):
 		f = &Error{Code: PackedPolicyTooLarge, Message: "The session policy and the session tags are larger than a session token has room for."}
 	case errors.Is(err, store.ErrUnavailable):
