@@ -18,7 +18,7 @@ import (
 // clock's, as those of signatures are.
 type Issuing struct {
 	// Session makes credentials for a workload, in a role of its account.
-	Session func(*store.Role, *metering.Workload) (SessionCredentials, error)
+	Session func(context.Context, *store.Role, *metering.Workload) (SessionCredentials, error)
 	// PodToken makes the token that a pod takes to the Security Token Service.
 	PodToken func(*metering.Workload, ServiceAccount) (PodToken, error)
 	// Provider is who issues those tokens, as trust policies name it: a URL without
@@ -121,7 +121,7 @@ func (s *Service) makeSession(ctx context.Context, id string, in newSession) (ma
 	if err := s.KeepSessionKeys(ctx); err != nil {
 		return madeSession{}, err
 	}
-	c, err := s.Issuing.Session(role, entry)
+	c, err := s.Issuing.Session(ctx, role, entry)
 	return madeSession{
 		Role: role.ARN(), AccessKeyID: c.AccessKeyID, SecretAccessKey: string(c.SecretAccessKey), SessionToken: string(c.SessionToken), Expires: c.Expires,
 	}, err
@@ -206,7 +206,7 @@ func (s *Service) trusted(role *store.Role, w *metering.Workload, account Servic
 	if err != nil {
 		return fmt.Errorf("the trust policy of role %s: %w", role.ARN(), err)
 	}
-	ask := policy.Request{Action: "sts:AssumeRole", Resource: role.ARN(), Principal: policy.Principal{Service: services[w.Platform]}}
+	ask := policy.Request{Action: "sts:AssumeRole", Resource: role.ARN(), Time: s.Clock.Truth(), Principal: policy.Principal{Service: services[w.Platform]}}
 	who := ask.Principal.Service
 	if w.Platform == metering.PlatformEKS {
 		who = account.subject() + " of " + s.Issuing.Provider

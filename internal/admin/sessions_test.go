@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"sync"
@@ -18,7 +19,7 @@ const provider = "oidc.meterd.internal/id/test"
 func newIssuing() *Issuing {
 	until := time.Date(2026, 9, 15, 11, 30, 0, 0, time.UTC)
 	return &Issuing{
-		Session: func(role *store.Role, w *metering.Workload) (SessionCredentials, error) {
+		Session: func(_ context.Context, role *store.Role, w *metering.Workload) (SessionCredentials, error) {
 			return SessionCredentials{"ASIA1", "secret", store.Secret(role.Name + " " + role.ID + " " + w.ID + " " + w.Region), until}, nil
 		},
 		PodToken: func(w *metering.Workload, a ServiceAccount) (PodToken, error) {

@@ -58,19 +58,22 @@ func identityOf(t *testing.T, e *InstanceEndpoint) map[string]string {
 	return all
 }
 
-func signedInstance(t *testing.T) *InstanceEndpoint {
+// signedInstance is an instance, and the certificate that its documents are to be
+// checked by.
+func signedInstance(t *testing.T) (*InstanceEndpoint, *x509.Certificate) {
 	t.Helper()
 	e := newInstance(newWellspring())
-	var err error
-	if e.Signer, err = documentSigner(); err != nil {
+	e.Signer = documentSigner
+	signer, err := documentSigner()
+	if err != nil {
 		t.Fatal(err)
 	}
-	return e
+	return e, signer.Certificate
 }
 
 // TestIdentityDocument: AWS's fields, and both signatures over these very bytes.
 func TestIdentityDocument(t *testing.T) {
-	e := signedInstance(t)
+	e, certificate := signedInstance(t)
 	got := identityOf(t, e)
 	if got["document"] != document {
 		t.Errorf("got %s\nwant %s", got["document"], document)
@@ -78,7 +81,7 @@ func TestIdentityDocument(t *testing.T) {
 	sum := sha256.Sum256([]byte(document))
 	signature, err := base64.StdEncoding.DecodeString(got["signature"])
 	if err == nil {
-		err = rsa.VerifyPKCS1v15(e.Signer.Certificate.PublicKey.(*rsa.PublicKey), crypto.SHA256, sum[:], signature)
+		err = rsa.VerifyPKCS1v15(certificate.PublicKey.(*rsa.PublicKey), crypto.SHA256, sum[:], signature)
 	}
 	if err != nil {
 		t.Errorf("signature: %v", err)
@@ -92,7 +95,7 @@ func TestIdentityDocument(t *testing.T) {
 		t.Fatal(err)
 	}
 	roots := x509.NewCertPool()
-	roots.AddCert(e.Signer.Certificate)
+	roots.AddCert(certificate)
 	if err := parsed.VerifyWithChainAtTime(roots, now); err != nil || string(parsed.Content) != document {
 		t.Errorf("pkcs7: %v, over %s", err, parsed.Content)
 	}
@@ -115,7 +118,7 @@ func TestIdentityByOpenSSL(t *testing.T) {
 	if err != nil {
 		t.Skip("openssl is not installed")
 	}
-	e := signedInstance(t)
+	e, signer := signedInstance(t)
 	got := identityOf(t, e)
 	dir := t.TempDir()
 	certificate := filepath.Join(dir, "certificate.pem")
@@ -126,7 +129,7 @@ func TestIdentityByOpenSSL(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	write(certificate, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: e.Signer.Certificate.Raw})))
+	write(certificate, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: signer.Raw})))
 	write(signed, "-----BEGIN PKCS7-----\n"+got["pkcs7"]+"\n-----END PKCS7-----\n")
 	out, err := exec.CommandContext(t.Context(), openssl, "smime", "-verify", "-in", signed, "-inform", "PEM", "-certfile", certificate, "-noverify").Output()
 	if err != nil || strings.ReplaceAll(string(out), "\r", "") != document {

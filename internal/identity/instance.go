@@ -26,9 +26,9 @@ type InstanceEndpoint struct {
 	Source func(context.Context) (session.Credentials, error)
 	Now    func() time.Time
 	Log    *slog.Logger // nil: nobody reads it
-	// Signer signs the instance's identity document; nil: its signatures are not
-	// there.
-	Signer *DocumentSigner
+	// Signer is who signs the instance's identity document, asked when a signature
+	// is, since few are; nil: there are no signatures.
+	Signer func() (*DocumentSigner, error)
 
 	tokens      metadataTokens
 	credentials handout
@@ -114,7 +114,11 @@ func (e *InstanceEndpoint) sign(w http.ResponseWriter, form func(*DocumentSigner
 		refuseInstance(w, http.StatusNotFound)
 		return
 	}
-	signed, err := form(e.Signer, e.Instance.document())
+	signer, err := e.Signer()
+	var signed string
+	if err == nil {
+		signed, err = form(signer, e.Instance.document())
+	}
 	if err != nil {
 		if e.Log != nil {
 			e.Log.Error("the identity document could not be signed", "instance", e.Instance.ID, "error", err)

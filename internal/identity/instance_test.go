@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 	"testing"
@@ -202,6 +203,18 @@ func TestInstanceTrouble(t *testing.T) {
 		want := `{"Code":"` + test.code + `","Message":"` + test.message + `"}`
 		if w.Code != test.status || w.Body.String() != want || strings.Contains(w.Body.String(), "Success") {
 			t.Errorf("%v: got %d %s, want %d %s", test.err, w.Code, w.Body, test.status, want)
+		}
+	}
+}
+
+// TestNoSigner: a document that cannot be signed is not answered unsigned.
+func TestNoSigner(t *testing.T) {
+	e := newInstance(newWellspring())
+	e.Signer = func() (*DocumentSigner, error) { return nil, errors.New("no entropy") }
+	token := metadataToken(t, e, "300")
+	for _, name := range []string{"signature", "pkcs7"} {
+		if w := ask(e, http.MethodGet, identityPath+name, tokenHeader, token); w.Code != http.StatusInternalServerError || w.Body.String() != "Internal Server Error\n" {
+			t.Errorf("%s: got %d %s", name, w.Code, w.Body)
 		}
 	}
 }

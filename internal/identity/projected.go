@@ -30,28 +30,40 @@ type TokenIssuer struct {
 const STSAudience = "sts.amazonaws.com"
 
 // NewTokenIssuer issues under a name, which should be an https URL that nobody
-// else issues under. Its key follows from a secret of 32 bytes or more, so that
-// whoever has the same secret, another node for one, is the same issuer.
-func NewTokenIssuer(url string, secret []byte) (*TokenIssuer, error) {
-	key, err := tokenKey(secret)
-	if err != nil {
-		return nil, err
+// else issues under. Its keys follow from secrets of 32 bytes or more, so that
+// whoever has the same secrets, another node for one, is the same issuer. The
+// first signs; tokens of the others are good as well.
+func NewTokenIssuer(url string, secrets ...[]byte) (*TokenIssuer, error) {
+	if len(secrets) == 0 {
+		return nil, errors.New("identity: an issuer needs a secret")
 	}
-	public := jose.JSONWebKey{Key: key.Public(), Algorithm: string(jose.ES256), Use: "sig"}
-	thumbprint, err := public.Thumbprint(crypto.SHA256)
-	if err != nil {
-		return nil, fmt.Errorf("identity: naming an issuer's key: %w", err)
+	i := &TokenIssuer{url: url}
+	var set jose.JSONWebKeySet
+	for _, secret := range secrets {
+		key, err := tokenKey(secret)
+		if err != nil {
+			return nil, err
+		}
+		public := jose.JSONWebKey{Key: key.Public(), Algorithm: string(jose.ES256), Use: "sig"}
+		thumbprint, err := public.Thumbprint(crypto.SHA256)
+		if err != nil {
+			return nil, fmt.Errorf("identity: naming an issuer's key: %w", err)
+		}
+		public.KeyID = base64.RawURLEncoding.EncodeToString(thumbprint)
+		set.Keys = append(set.Keys, public)
+		if i.signer != nil {
+			continue
+		}
+		i.signer, err = jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: key, KeyID: public.KeyID}}, nil)
+		if err != nil {
+			return nil, fmt.Errorf("identity: an issuer's key: %w", err)
+		}
 	}
-	public.KeyID = base64.RawURLEncoding.EncodeToString(thumbprint)
-	set, err := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{public}})
-	if err != nil {
+	var err error
+	if i.set, err = json.Marshal(set); err != nil {
 		return nil, fmt.Errorf("identity: writing an issuer's key set: %w", err)
 	}
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: key, KeyID: public.KeyID}}, nil)
-	if err != nil {
-		return nil, fmt.Errorf("identity: an issuer's key: %w", err)
-	}
-	return &TokenIssuer{url, set, signer}, nil
+	return i, nil
 }
 
 // tokenKey is the private key that follows from a secret: of 16 bytes more than
@@ -75,7 +87,7 @@ func tokenKey(secret []byte) (*ecdsa.PrivateKey, error) {
 // URL is the issuer's name.
 func (i *TokenIssuer) URL() string { return i.url }
 
-// KeySet is the issuer's public key, as [Issuer] takes it.
+// KeySet are the issuer's public keys, as [Issuer] takes them.
 func (i *TokenIssuer) KeySet() []byte { return i.set }
 
 // Token is the token of a pod, for an audience.

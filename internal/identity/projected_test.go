@@ -17,9 +17,9 @@ var (
 	pod    = Pod{Namespace: "shop", ServiceAccount: "billing", Name: "billing-7c9f", UID: "0b7e54a2-0c1d-4e5f-8a9b-1c2d3e4f5a6b"}
 )
 
-func newTokenIssuer(t *testing.T, secret []byte) *TokenIssuer {
+func newTokenIssuer(t *testing.T, secrets ...[]byte) *TokenIssuer {
 	t.Helper()
-	i, err := NewTokenIssuer(issuerURL, secret)
+	i, err := NewTokenIssuer(issuerURL, secrets...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +104,11 @@ func TestTokenIssuerSecret(t *testing.T) {
 	if err := believes(newTokenIssuer(t, secret)); err != nil {
 		t.Errorf("of the same secret: %v", err)
 	}
-	if believes(newTokenIssuer(t, bytes.Repeat([]byte{8}, 32))) == nil {
+	another := bytes.Repeat([]byte{8}, 32)
+	if err := believes(newTokenIssuer(t, another, secret)); err != nil {
+		t.Errorf("of a secret that another has taken the place of: %v", err)
+	}
+	if believes(newTokenIssuer(t, another)) == nil {
 		t.Error("one of another secret is believed")
 	}
 	if strings.Contains(string(i.KeySet()), `"d"`) {
@@ -113,9 +117,51 @@ func TestTokenIssuerSecret(t *testing.T) {
 	if _, err := NewTokenIssuer(issuerURL, secret[:31]); err == nil {
 		t.Error("a short secret will do")
 	}
+	if _, err := NewTokenIssuer(issuerURL); err == nil {
+		t.Error("no secret will do")
+	}
 	// A key that tokens out there were signed with must not change between versions.
 	const thumbprint = "pJIutjqZSl39QoFm80B3QGbg16ZVbSNQR0TUy8WzXuo"
 	if !strings.Contains(string(i.KeySet()), `"kid":"`+thumbprint+`"`) {
 		t.Errorf("the key of this secret is now %s", i.KeySet())
+	}
+}
+
+// TestKeysThatChange: an issuer whose keys are asked for is believed with the next
+// key as soon as a token names it, and no longer with one that is gone.
+func TestKeysThatChange(t *testing.T) {
+	next := bytes.Repeat([]byte{8}, 32)
+	i := newTokenIssuer(t, secret)
+	asked := 0
+	w := newWebIdentity(t, Issuer{URL: issuerURL, Audiences: []string{STSAudience}, Keys: func() ([]byte, error) {
+		asked++
+		return i.KeySet(), nil
+	}})
+	at := now
+	believed := func(by *TokenIssuer) bool {
+		t.Helper()
+		token, err := by.Token(pod, STSAudience, at, time.Hour)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = w.Verify(t.Context(), token, at)
+		return err == nil
+	}
+	first := i
+	if !believed(first) || !believed(first) || asked != 1 {
+		t.Errorf("the first key is not believed, or was asked for %d times", asked)
+	}
+	i = newTokenIssuer(t, next, secret)
+	at = at.Add(time.Minute)
+	if !believed(i) || !believed(first) {
+		t.Error("of two keys one is not believed")
+	}
+	i = newTokenIssuer(t, next)
+	at = at.Add(keysAge)
+	if !believed(i) || believed(first) {
+		t.Error("the next key is not believed, or the first still is")
+	}
+	if _, err := NewWebIdentity([]Issuer{{URL: issuerURL, Audiences: []string{"a"}, KeySet: i.KeySet(), Keys: func() ([]byte, error) { return nil, nil }}}); err == nil {
+		t.Error("keys of two places will do")
 	}
 }
