@@ -36,6 +36,14 @@ func (s *Service) permit(req *request, products ...metering.ProductCode) error {
 	return nil
 }
 
+func codesOf(products []*metering.Product) []metering.ProductCode {
+	codes := make([]metering.ProductCode, len(products))
+	for i, p := range products {
+		codes[i] = p.Code
+	}
+	return codes
+}
+
 // append is the one way to the store for a call that is let in: one that policies
 // have not decided yet never gets there, whatever its operation forgot.
 func (s *Service) append(ctx context.Context, req *request, c store.Call) (store.Outcome, error) {

@@ -109,14 +109,10 @@ func (s *Service) productOf(req *request, in *batchMeterUsageInput) (*metering.P
 		}
 		licenses[i] = a
 	}
-	codes := make([]metering.ProductCode, len(products))
-	for i, p := range products {
-		codes[i] = p.Code
-	}
 	if len(products) > 0 {
-		req.product = codes[0]
+		req.product = products[0].Code
 	}
-	if err := s.permit(req, codes...); err != nil {
+	if err := s.permit(req, codesOf(products)...); err != nil {
 		return nil, nil, err
 	}
 	for _, p := range products {
@@ -124,10 +120,7 @@ func (s *Service) productOf(req *request, in *batchMeterUsageInput) (*metering.P
 			return nil, nil, err
 		}
 	}
-	if len(products) == 0 {
-		return nil, licenses, nil
-	}
-	return products[0], licenses, nil
+	return append(products, nil)[0], licenses, nil
 }
 
 // claimsOf weighs every record by its license or its customer.

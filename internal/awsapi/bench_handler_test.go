@@ -14,6 +14,7 @@ import (
 
 	"github.com/meterd/meterd/internal/id"
 	"github.com/meterd/meterd/internal/metering"
+	"github.com/meterd/meterd/internal/session"
 	"github.com/meterd/meterd/internal/store"
 )
 
@@ -62,6 +63,43 @@ func BenchmarkHandler(b *testing.B) {
 					requests[n].serve(b, handler)
 				}
 			})
+			b.ReportMetric(float64(spent()-began)/float64(b.N), "cpu-ns/op")
+		})
+	}
+}
+
+// BenchmarkGate is the same batch by callers of every kind: an account's own key,
+// a key with a policy, one whose policy asks for the product, and a session with a
+// session policy.
+func BenchmarkGate(b *testing.B) {
+	for _, kind := range []string{"root", "policy", "product", "session"} {
+		b.Run(kind, func(b *testing.B) {
+			w := newBenchWorld(b)
+			w.api.Store = agreeable{w.store}
+			w.giveSessionKey(b)
+			condition := ""
+			if kind == "product" {
+				condition = `,"Condition":{"ForAllValues:StringEquals":{"meterd:ProductCode":"scanner"}}`
+			}
+			document := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["aws-marketplace:ResolveCustomer","aws-marketplace:BatchMeterUsage"],"Resource":"*"` + condition + `}]}`
+			role := &store.Role{Account: "210987654321", Name: "meter", ID: "AROA", Policies: []string{"p"}}
+			w.put(b, &store.Policy{Name: "p", Document: document}, role)
+			const key = "AKIASELLERACME001"
+			sign := func(*call) {}
+			switch kind {
+			case "policy", "product":
+				w.grant(b, key, "p", "web")
+			case "session":
+				made := w.issue(b, session.Claims{Account: role.Account, Role: roleOf(role), SessionName: "s", Source: session.AssumeRole, Policy: []byte(document)}, time.Hour)
+				sign = func(c *call) { c.as(made) }
+			}
+			handler := w.api.Handler()
+			r := newPreparedBy(b, w, "BatchMeterUsage", key, batchBody(0), sign)
+			b.ReportAllocs()
+			began := spent()
+			for b.Loop() {
+				r.serve(b, handler)
+			}
 			b.ReportMetric(float64(spent()-began)/float64(b.N), "cpu-ns/op")
 		})
 	}
@@ -145,8 +183,13 @@ type prepared struct {
 }
 
 func newPrepared(b *testing.B, w *world, operation, key string, body []byte) *prepared {
+	return newPreparedBy(b, w, operation, key, body, func(*call) {})
+}
+
+func newPreparedBy(b *testing.B, w *world, operation, key string, body []byte, by func(*call)) *prepared {
 	c := newCall("POST", operation, key, "us-east-1")
 	c.body = body
+	by(c)
 	if err := c.sign(w.truth.Now()); err != nil {
 		b.Fatal(err)
 	}
