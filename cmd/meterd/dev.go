@@ -153,7 +153,7 @@ func (d *dev) run(ctx context.Context, stdout, stderr io.Writer, command string)
 	if err := s.admin.KeepSessionKeys(ctx); err != nil {
 		return err
 	}
-	if _, err := s.believeLocal(); err != nil {
+	if err := s.believe(nil); err != nil {
 		return err
 	}
 	s.hosts.extra = append(d.hosts, listener.Addr().String(), d.listen)

@@ -1,46 +1,58 @@
 package main
 
 import (
+	"errors"
 	"log/slog"
 	"slices"
 	"testing"
 	"time"
 
+	"github.com/meterd/meterd/internal/admin"
 	"github.com/meterd/meterd/internal/identity"
+	"github.com/meterd/meterd/internal/metering"
 	"github.com/meterd/meterd/internal/store/embedded"
 )
 
-// TestLocalIssuer: dev believes the tokens that it makes, and those of no other
-// process.
+// TestLocalIssuer: every node of a store is the same issuer of pods' tokens, and is
+// believed with the next session key as well; one of another store is another.
 func TestLocalIssuer(t *testing.T) {
-	db, err := embedded.Open(embedded.Options{})
-	if err != nil {
-		t.Fatal(err)
+	open := func() *embedded.Store {
+		db, err := embedded.Open(embedded.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = db.Close() })
+		return db
 	}
-	defer db.Close()
-	s, other := newServer(db, slog.New(slog.DiscardHandler), "", nil), newServer(db, slog.New(slog.DiscardHandler), "", nil)
-	ours, err := s.believeLocal()
-	if err != nil {
-		t.Fatal(err)
+	node := func(db *embedded.Store) *server {
+		s := newServer(db, slog.New(slog.DiscardHandler), "", nil)
+		if err := errors.Join(s.admin.KeepSessionKeys(t.Context()), s.believe(nil)); err != nil {
+			t.Fatal(err)
+		}
+		return s
 	}
-	theirs, err := other.believeLocal()
-	if err != nil {
-		t.Fatal(err)
+	db := open()
+	s, same, other := node(db), node(db), node(open())
+	w := &metering.Workload{ID: "uid-1", Platform: metering.PlatformEKS, Account: "111122223333", Region: "eu-west-1"}
+	verify := func(by *server) error {
+		made, err := by.admin.Issuing.PodToken(w, admin.ServiceAccount{Namespace: "shop", Name: "meter"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		said, err := s.sts.WebIdentity.Verify(t.Context(), string(made.Token), time.Now())
+		if err == nil && (said.Pod.UID != "uid-1" || said.Subject != "system:serviceaccount:shop:meter" || said.Expires != made.Expires) {
+			t.Errorf("got %+v", said)
+		}
+		return err
 	}
-	pod := identity.Pod{Namespace: "shop", ServiceAccount: "meter", Name: "meter-1", UID: "uid-1"}
-	token, err := ours.token(pod, time.Now(), time.Hour)
-	if err != nil {
-		t.Fatal(err)
+	if err := errors.Join(verify(s), verify(same)); err != nil {
+		t.Error(err)
 	}
-	said, err := s.sts.WebIdentity.Verify(t.Context(), token, time.Now())
-	if err != nil || said.Pod != pod || said.Subject != "system:serviceaccount:shop:meter" || s.sts.Clusters[said.Issuer] != localRegion {
-		t.Errorf("%+v %v", said, err)
+	if verify(other) == nil {
+		t.Error("an issuer of another store is believed")
 	}
-	if token, err = theirs.token(pod, time.Now(), time.Hour); err != nil {
-		t.Fatal(err)
-	}
-	if said, err := s.sts.WebIdentity.Verify(t.Context(), token, time.Now()); err == nil {
-		t.Errorf("another process's: %+v", said)
+	if region, cluster := s.sts.Clusters[localIssuerURL]; !cluster || region != "" {
+		t.Errorf("its pods are of %q, %t", region, cluster)
 	}
 }
 
@@ -50,7 +62,7 @@ func TestParseWebIssuer(t *testing.T) {
 		i.KeySetURL != "https://oidc.example/keys" || !i.Private || i.Loopback {
 		t.Errorf("%+v %v", i, err)
 	}
-	if i, err = parseWebIssuer("https://oidc.example"); err != nil || i.cluster != "" || !slices.Equal(i.Audiences, []string{stsAudience}) {
+	if i, err = parseWebIssuer("https://oidc.example"); err != nil || i.cluster != "" || !slices.Equal(i.Audiences, []string{identity.STSAudience}) {
 		t.Errorf("%+v %v", i, err)
 	}
 	for _, text := range []string{"", "http://oidc.example", "oidc.example", "https://a.example audience=", "https://a.example cluster=nowhere-1", "https://a.example loopback", "http://127.0.0.1"} {

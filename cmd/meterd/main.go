@@ -30,6 +30,10 @@ func run() int {
 	if err == nil {
 		return 0
 	}
+	var ended *endedError
+	if errors.As(err, &ended) {
+		return ended.code
+	}
 	fmt.Fprintf(root.ErrOrStderr(), "meterd: %v\n", err)
 	return exitCode(err)
 }
@@ -129,7 +133,7 @@ func group(use, short string, verbs ...*cobra.Command) *cobra.Command {
 func negativeLast(args []string) []string {
 	var flags, negative []string
 	for i, arg := range args {
-		if i == 0 && arg == "exec" {
+		if i == 0 && arg == "exec" || i == 1 && args[0] == "workload" && arg == "run" {
 			return args // what follows is another program's to read
 		}
 		if arg == "--" {

@@ -26,7 +26,7 @@ var registrations = noun[admin.Registration]{
 
 func newRegistration() *cobra.Command {
 	return group("registration", "Manage registered workloads: what RegisterUsage has begun to meter",
-		registrations.list("  meterd registration list --product demo-container", option{name: "product", help: "of one product"}),
+		registrations.list("  meterd registration list --product demo-container", option{name: "product", help: "of one product"}, option{name: "workload", help: "of one workload"}),
 		registrations.act("stop", "Stop metering a registered workload now", "  meterd registration stop 6b1ecf1e-0f6c-4b59-8f3b-5a6d2a9f1c77"),
 	)
 }

@@ -27,7 +27,6 @@ type server struct {
 	store store.Store
 	api   *awsapi.Service
 	sts   *identity.Service
-	local *localIssuer // dev's; nil in production
 	admin *admin.Service
 	hosts hosts
 	log   *slog.Logger
@@ -68,6 +67,7 @@ func newServer(db store.Store, log *slog.Logger, token store.Secret, limits call
 		Store: db, Callers: s.api.Callers, Throttle: s.api.Throttle.With(sessions),
 		Now: time.Now, NewID: ids.New, Log: log, ServesHost: s.hosts.serves,
 	}
+	s.admin.Issuing = s.issuing()
 	return s
 }
 

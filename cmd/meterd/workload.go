@@ -29,5 +29,6 @@ func newWorkload() *cobra.Command {
 			textField("region", "where it runs", func(w *admin.Workload, v string) { w.Region = v }),
 			textField("heartbeat", "how long it may be silent before it counts as stopped, such as 5m", func(w *admin.Workload, v string) { w.Heartbeat = v })),
 		workloads.remove("Remove a workload that never metered", "  meterd workload remove i-0abc --yes"),
+		newWorkloadRun(),
 	)
 }

@@ -66,6 +66,9 @@ func (s *Service) register(mux *http.ServeMux) huma.API {
 	s.serveDimensions(api)
 	s.serveAgreements(api)
 	s.serveWorkloads(api)
+	if s.Issuing != nil {
+		s.serveSessions(api)
+	}
 	s.servePolicies(api)
 	s.serveRoles(api)
 	s.serveCredentials(api)

@@ -46,8 +46,10 @@ type Registrations struct {
 }
 
 // Registrations lists registered workloads, oldest first, of one product after
-// the other; an empty product is every one that the bearer may see.
-func (s *Service) Registrations(ctx context.Context, product metering.ProductCode, limit int, cursor string) (Registrations, error) {
+// the other; an empty product is every one that the bearer may see, and an empty
+// workload is any. A page can have less than there is room for: of one workload
+// there are few, and others are passed over.
+func (s *Service) Registrations(ctx context.Context, product metering.ProductCode, workload string, limit int, cursor string) (Registrations, error) {
 	queries, err := s.recordQueries(ctx, RecordFilter{Product: product})
 	if err != nil {
 		return Registrations{}, err
@@ -55,9 +57,11 @@ func (s *Service) Registrations(ctx context.Context, product metering.ProductCod
 	page, err := across(queries, limit, cursor, func(q store.RecordQuery, limit int, cursor string) (store.Page[metering.Registration], error) {
 		return s.Store.Registrations(ctx, store.RegistrationQuery{Product: q.Product, Limit: limit, Cursor: cursor})
 	})
-	out := Registrations{Registrations: make([]Registration, len(page.Items)), Next: page.Next}
+	out := Registrations{Registrations: make([]Registration, 0, len(page.Items)), Next: page.Next}
 	for i := range page.Items {
-		out.Registrations[i] = s.registrationOf(&page.Items[i])
+		if workload == "" || page.Items[i].Workload == workload {
+			out.Registrations = append(out.Registrations, s.registrationOf(&page.Items[i]))
+		}
 	}
 	return out, err
 }
@@ -65,11 +69,12 @@ func (s *Service) Registrations(ctx context.Context, product metering.ProductCod
 func (s *Service) serveRegistrations(api huma.API) {
 	huma.Register(api, operation(api, everyone, "list-registrations", http.MethodGet, "/registrations", "List registered workloads, of one product after the other"),
 		func(ctx context.Context, in *struct {
-			Product metering.ProductCode `query:"product" doc:"The product's code; without it, every product's."`
+			Product  metering.ProductCode `query:"product" doc:"The product's code; without it, every product's."`
+			Workload string               `query:"workload" doc:"Of one workload. A page can then have few, and there still be more."`
 			Page
 		},
 		) (*body[Registrations], error) {
-			out, err := s.Registrations(ctx, in.Product, in.Limit, in.Cursor)
+			out, err := s.Registrations(ctx, in.Product, in.Workload, in.Limit, in.Cursor)
 			return answer(s, ctx, out, err)
 		})
 	huma.Register(api, operation(api, operators, "stop-registration", http.MethodPost, "/registrations/{id}/stop", "Stop metering a registered workload now"),

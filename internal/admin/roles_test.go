@@ -27,6 +27,7 @@ func newDesk(t testing.TB) *desk {
 	s.ClockMoves = true
 	s.SetFault, s.Faults = func(Fault) error { return nil }, func() []Fault { return nil }
 	s.Backup = func(_ context.Context, w io.Writer) error { _, err := io.WriteString(w, "archive"); return err }
+	s.Issuing = newIssuing()
 	return &desk{t, s, s.Handler(), "secret"}
 }
 
@@ -112,6 +113,7 @@ var everyOperation = []struct {
 	{"GET", "/workloads/{id}", "", onlookers},
 	{"PUT", "/workloads/{id}", `{"platform":"ecs","account":"111122223333","region":"us-east-1"}`, operators},
 	{"DELETE", "/workloads/{id}", "", operators},
+	{"POST", "/workloads/{id}/sessions", `{}`, operators},
 	{"GET", "/policies", "", onlookers},
 	{"GET", "/policies/{name}", "", onlookers},
 	{"PUT", "/policies/{name}", `{"document":{"Statement":{"Effect":"Deny","Action":"*","Resource":"*"}}}`, operators},

@@ -153,6 +153,7 @@ func TestOpenAPIIsCommitted(t *testing.T) {
 	s.ClockMoves = true
 	s.SetFault, s.Faults = func(Fault) error { return nil }, func() []Fault { return nil }
 	s.Backup = func(context.Context, io.Writer) error { return nil }
+	s.Issuing = newIssuing()
 	w := httptest.NewRecorder()
 	s.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, openAPIPath, nil))
 	committed(t, "openapi.json", w.Body.Bytes())

@@ -38,6 +38,8 @@ type Service struct {
 	Faults   func() []Fault
 	// LastUsed says when a request was last signed with a key; nil knows nothing.
 	LastUsed func(keyID string) (time.Time, bool)
+	// Issuing makes sessions of workloads; nil where nobody does.
+	Issuing *Issuing
 	// Backup writes a backup of the store as it is; nil where the store has tools
 	// of its own for that.
 	Backup func(ctx context.Context, w io.Writer) error

@@ -114,6 +114,7 @@ func (a *Authenticator) authenticate(v *sigv4.Verifier, r *http.Request, body []
 	case *held:
 		id.session = holder.opened
 		id.Caller = holder.caller()
+		id.Caller.Workload = a.heartbeat(id.Caller.Workload)
 		a.entitle(&id, holder.role)
 	case *store.Credential:
 		id.credential = holder

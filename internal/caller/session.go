@@ -143,3 +143,16 @@ func (o *opened) principal() policy.Principal {
 		UserID: o.claims.AssumedRoleID(), Tags: o.claims.Tags, TokenIssued: o.claims.Issued,
 	}
 }
+
+// heartbeat is a session's workload with what the catalogue says of it and no token
+// does: how long it may be silent. One that says anything else is another's.
+func (a *Authenticator) heartbeat(w *metering.Workload) *metering.Workload {
+	if w == nil {
+		return nil
+	}
+	known := a.catalog.Workload(w.ID)
+	if known == nil || known.Heartbeat == 0 || known.Platform != w.Platform || known.Account != w.Account || known.Region != w.Region {
+		return w
+	}
+	return known
+}

@@ -129,6 +129,36 @@ func TestSession(t *testing.T) {
 	}
 }
 
+// TestHeartbeatOfASession: how long a workload may be silent is the catalogue's to
+// say, of the very workload that the token names and no other.
+func TestHeartbeatOfASession(t *testing.T) {
+	h, k, a, _ := withRole(t)
+	creds := issued(t, a, session.Claims{Source: session.Container, Workload: session.Workload{Platform: metering.PlatformECS, ID: "task-1", Region: "eu-west-1"}}, time.Hour)
+	own := metering.Workload{ID: "task-1", Platform: metering.PlatformECS, Account: account, Region: "eu-west-1"}
+	for _, test := range []struct {
+		name   string
+		change func(*metering.Workload)
+		want   time.Duration
+	}{
+		{"its own", func(*metering.Workload) {}, time.Minute},
+		{"of another platform", func(w *metering.Workload) { w.Platform = metering.PlatformEKS }, 0},
+		{"of another account", func(w *metering.Workload) { w.Account = "444455556666" }, 0},
+		{"of another region", func(w *metering.Workload) { w.Region = "us-east-1" }, 0},
+		{"without one", func(w *metering.Workload) { w.Heartbeat = 0 }, 0},
+	} {
+		entry := own
+		entry.Heartbeat = time.Minute
+		test.change(&entry)
+		k.enter((*store.Workload)(&entry))
+		id, err := a.Authenticate(signedBy(t, creds, h.at), nil, nil)
+		want := own
+		want.Heartbeat = test.want
+		if err != nil || id.Caller.Workload == nil || *id.Caller.Workload != want {
+			t.Errorf("%s: got %+v, %v, want %+v", test.name, id.Caller.Workload, err, want)
+		}
+	}
+}
+
 // TestPoliciesFollowTheCatalogue: a policy that changes counts for the next call,
 // one that is gone or cannot be read refuses everything and is logged once.
 func TestPoliciesFollowTheCatalogue(t *testing.T) {

@@ -92,8 +92,12 @@ func (s *Service) assumeRoleWithWebIdentity(c *call, f form) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	workload, ok := s.workloadOf(token, role)
+	if !ok {
+		return nil, denied(policy.Decision{Reason: policy.NoTrustAllow}.Message("", q.Action))
+	}
 	claims := session.Claims{
-		SessionName: in.SessionName, Source: session.WebIdentity, Policy: sessionPolicy, Workload: s.workloadOf(token),
+		SessionName: in.SessionName, Source: session.WebIdentity, Policy: sessionPolicy, Workload: workload,
 		Federation: session.Federation{
 			Provider: "arn:aws:iam::" + string(role.Account) + ":oidc-provider/" + strings.TrimPrefix(token.Issuer, "https://"),
 			Issuer:   token.Issuer, Subject: token.Subject, Audience: token.Audience,
@@ -122,13 +126,25 @@ func (s *Service) TrustsService(role *store.Role, service string) bool {
 	}, role).Allowed
 }
 
-// workloadOf is the pod that a token was made for, if its issuer is a cluster.
-func (s *Service) workloadOf(t *Token) session.Workload {
+// workloadOf is the pod that a token was made for, if its issuer is a cluster. It
+// is not ok for a pod that should be in the catalogue, in the role's account, and
+// is not: pods of all accounts have that issuer in common, and a trust policy that
+// names it alone must not let one account's meter for another's.
+func (s *Service) workloadOf(t *Token, role *store.Role) (w session.Workload, ok bool) {
 	region, cluster := s.Clusters[t.Issuer]
-	if !cluster || t.Pod.UID == "" {
-		return session.Workload{}
+	switch {
+	case !cluster:
+		return w, true
+	case region == "":
+		known := s.Store.Catalog().Workload(t.Pod.UID)
+		if known == nil || known.Platform != metering.PlatformEKS || known.Account != role.Account {
+			return w, false
+		}
+		region = known.Region
+	case t.Pod.UID == "":
+		return w, true
 	}
-	return session.Workload{Platform: metering.PlatformEKS, ID: t.Pod.UID, Region: region}
+	return session.Workload{Platform: metering.PlatformEKS, ID: t.Pod.UID, Region: region}, true
 }
 
 // issue makes a session, and fills in what its claims are to say.

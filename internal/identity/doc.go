@@ -11,5 +11,10 @@
 // Everything in the form of a call that is not signed comes from a stranger, and
 // the token in it is what decides. [WebIdentity] judges tokens.
 //
+// Beside that door stand the smaller ones that a platform has on the machine of a
+// workload itself, and for nobody else: [ContainerEndpoint] as in an ECS task,
+// [InstanceEndpoint] as on an EC2 instance, and [TokenIssuer], which does for a pod
+// what its cluster would. They are handlers over whoever issues the sessions.
+//
 // [Query parameters]: https://docs.aws.amazon.com/STS/latest/APIReference/CommonParameters.html
 package identity

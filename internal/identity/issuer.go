@@ -19,9 +19,11 @@ type Issuer struct {
 	// must not be worth anything here.
 	Audiences []string
 
-	// Where its keys are: here, as a JWK set; at an address; or, with neither,
-	// where the issuer's discovery document says.
+	// Where its keys are: here, as a JWK set; with whom to ask for one, of an issuer
+	// that is part of this program; at an address; or, with none of these, where the
+	// issuer's discovery document says.
 	KeySet    []byte
+	Keys      func() ([]byte, error)
 	KeySetURL string
 
 	// Roots are the authorities that its server's certificate may be of; nil for
@@ -53,7 +55,7 @@ func (i *Issuer) check() error {
 	switch {
 	case len(i.Audiences) == 0 || slices.Contains(i.Audiences, ""):
 		return fmt.Errorf("issuer %q: it has no audience, or an empty one", i.URL)
-	case i.KeySet != nil && i.KeySetURL != "":
+	case i.KeySet != nil && i.KeySetURL != "" || i.Keys != nil && (i.KeySet != nil || i.KeySetURL != ""):
 		return fmt.Errorf("issuer %q: its keys are here, or at an address, and not both", i.URL)
 	case i.MaxLifetime < 0:
 		return fmt.Errorf("issuer %q: the longest lifetime is negative", i.URL)

@@ -93,7 +93,17 @@ type sighting struct {
 func newKeySet(i *Issuer) (*keySet, error) {
 	s := &keySet{turn: make(chan struct{}, 1)}
 	s.seen.Store(new(sighting))
-	if i.KeySet == nil {
+	switch {
+	case i.Keys != nil:
+		s.fetch = func(context.Context) ([]publicKey, error) {
+			text, err := i.Keys()
+			if err != nil {
+				return nil, err
+			}
+			return parseKeySet(text)
+		}
+		return s, nil
+	case i.KeySet == nil:
 		s.fetch = newFetcher(i).keys
 		return s, nil
 	}

@@ -29,7 +29,9 @@ type Service struct {
 	Callers     *caller.Authenticator
 	WebIdentity *WebIdentity // nil: no issuer is believed
 	// Clusters are the issuers that are Kubernetes clusters, by their URL, with the
-	// region that each runs in: what their tokens say of a pod makes a workload.
+	// region that each runs in: what their tokens say of a pod makes a workload. With
+	// "" for a region their pods are workloads of the catalogue, which says where
+	// each is and in which account; in a role of another its token is worth nothing.
 	Clusters map[string]string
 	Throttle *caller.Throttle
 	Now      func() time.Time // the true time: sessions go by it

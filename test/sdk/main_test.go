@@ -21,6 +21,9 @@ var makeProduction func() (production, error)
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
 func run(m *testing.M) int {
+	if len(os.Args) == 2 && os.Args[1] == asGoProgram {
+		return goProgram(os.Stdin, os.Stdout)
+	}
 	dir, err := os.MkdirTemp("", "meterd-sdk-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
