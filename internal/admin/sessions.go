@@ -114,12 +114,12 @@ func (s *Service) makeSession(ctx context.Context, id string, in newSession) (ma
 	if err := s.trusted(role, entry, account); err != nil {
 		return madeSession{}, err
 	}
+	if err := s.KeepSessionKeys(ctx); err != nil { // pods' tokens follow from them, too
+		return madeSession{}, err
+	}
 	if entry.Platform == metering.PlatformEKS {
 		token, err := s.Issuing.PodToken(entry, account)
 		return madeSession{Role: role.ARN(), WebIdentityToken: string(token.Token), Expires: token.Expires}, err
-	}
-	if err := s.KeepSessionKeys(ctx); err != nil {
-		return madeSession{}, err
 	}
 	c, err := s.Issuing.Session(ctx, role, entry)
 	return madeSession{
