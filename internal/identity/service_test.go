@@ -280,3 +280,25 @@ func TestWebIdentitySession(t *testing.T) {
 		t.Errorf("%d of 60 calls of an address throttled; another address: %+v", throttled, a)
 	}
 }
+
+// TestLogHasNoAuthorization: a header that cannot be read, which may be a secret in
+// the wrong place, is quoted to its sender and not in the log.
+func TestLogHasNoAuthorization(t *testing.T) {
+	o := newOffice(t)
+	var log strings.Builder
+	o.Log = slog.New(slog.NewTextHandler(&log, nil))
+	for _, header := range []string{"AWS4-HMAC-SHA256 canary", "AWS4-canary x", "AWS4-HMAC-SHA256 canary=1", "AWS4-HMAC-SHA256 Credential=canary, SignedHeaders=content-type;host;x-amz-date, Signature=0"} {
+		r := httptest.NewRequest("POST", "/", strings.NewReader("Action=GetCallerIdentity&Version=2011-06-15"))
+		r.Header.Set("Content-Type", formType)
+		r.Header.Set("Authorization", header)
+		r.Header.Set("X-Amz-Date", o.at.Format("20060102T150405Z"))
+		w := httptest.NewRecorder()
+		o.Handler().ServeHTTP(w, r)
+		if w.Code == http.StatusOK || !strings.Contains(log.String(), "call refused") {
+			t.Errorf("%s: %d, logged:\n%s", header, w.Code, log.String())
+		}
+	}
+	if strings.Contains(log.String(), "canary") {
+		t.Errorf("the log quotes the header:\n%s", log.String())
+	}
+}
