@@ -231,3 +231,26 @@ func TestNewMasterKey(t *testing.T) {
 		t.Error("a minute later the key before still issues")
 	}
 }
+
+// TestManagedPolicies: AWS's own policies are found by name and by ARN, of a role and
+// of its boundary, and nothing else is found by an ARN.
+func TestManagedPolicies(t *testing.T) {
+	const name, arn = "AWSMarketplaceMeteringRegisterUsage", "arn:aws:iam::aws:policy/AWSMarketplaceMeteringRegisterUsage"
+	for named, works := range map[string]bool{name: true, arn: true, arn + "s": false, "arn:aws:iam::aws:policy/p": false, "arn:aws:iam::111122223333:policy/" + name: false} {
+		h, k, a, role := withRole(t)
+		limited := *role
+		limited.Policies, limited.Boundary = []string{named}, named
+		k.enter(&limited)
+		r := signedBy(t, issued(t, a, session.Claims{}, time.Hour), h.at)
+		id, err := a.Authenticate(r, nil, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := a.Authorize(&id, r, "aws-marketplace:RegisterUsage"); (err == nil) != works {
+			t.Errorf("%s: RegisterUsage: %v", named, err)
+		}
+		if a.Authorize(&id, r, "aws-marketplace:MeterUsage") == nil {
+			t.Errorf("%s allows MeterUsage", named)
+		}
+	}
+}
