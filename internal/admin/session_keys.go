@@ -24,15 +24,16 @@ const (
 // is to be called at the start, before a session is issued, and now and then. Any
 // number of nodes may do so at once: one makes the key, and the others find it.
 func (s *Service) KeepSessionKeys(ctx context.Context) error {
-	if due, err := sessionKeysDue(s.Store.Catalog(), s.Clock.Now()); err != nil || due.empty() {
-		return err
+	if due := sessionKeysDue(s.Store.Catalog(), s.Clock.Truth()); due.empty() {
+		return nil
 	}
-	return s.change(withBearer(ctx, housekeeper), sessionKeysDue)
+	return s.change(withBearer(ctx, housekeeper), func(known *store.Catalog, _ time.Time) (edit, error) {
+		return sessionKeysDue(known, s.Clock.Truth()), nil // sessions go by the true time
+	})
 }
 
 // sessionKeysDue is what is to be done to the session keys at a time.
-func sessionKeysDue(known *store.Catalog, now time.Time) (edit, error) {
-	var due edit
+func sessionKeysDue(known *store.Catalog, now time.Time) (due edit) {
 	keys := known.SessionKeys()
 	if len(keys) == 0 || now.Sub(keys[0].Created) >= sessionKeyAge {
 		secret := make([]byte, sessionKeyBytes)
@@ -44,7 +45,7 @@ func sessionKeysDue(known *store.Catalog, now time.Time) (edit, error) {
 			due.remove = append(due.remove, keys[i].Ref())
 		}
 	}
-	return due, nil
+	return due
 }
 
 func (e *edit) empty() bool { return len(e.put)+len(e.remove) == 0 }

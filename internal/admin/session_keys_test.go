@@ -12,6 +12,8 @@ import (
 // a time.
 func TestKeepSessionKeys(t *testing.T) {
 	s := newService(t)
+	truth := noon
+	s.Clock = clock.New(func() time.Time { return truth })
 	keep := func() []*store.SessionKey {
 		t.Helper()
 		if err := s.KeepSessionKeys(t.Context()); err != nil {
@@ -38,7 +40,7 @@ func TestKeepSessionKeys(t *testing.T) {
 		{10 * sessionKeyAge, 2, true}, // one that slept: the one before stays until its sessions have ended
 	} {
 		newest, revision := s.Store.Catalog().SessionKeys()[0].ID, s.Store.Catalog().Revision()
-		s.Clock.Advance(step.after)
+		truth = truth.Add(step.after)
 		got := keep()
 		if len(got) != step.keys || (got[0].ID != newest) != step.fresh {
 			t.Errorf("after %s: %d keys, a new one: %t; want %d, %t", step.after, len(got), got[0].ID != newest, step.keys, step.fresh)
@@ -68,6 +70,34 @@ func TestKeepSessionKeysTogether(t *testing.T) {
 		})
 		if got := one.Store.Catalog().SessionKeys(); len(got) != 1 {
 			t.Fatalf("%d keys; want one", len(got))
+		}
+	}
+}
+
+// TestSessionKeysKeepTrueTime: sessions go by the true time, so a service's clock
+// that is moved takes no key from them before they have ended, and makes none that
+// is not due.
+func TestSessionKeysKeepTrueTime(t *testing.T) {
+	s := newService(t)
+	truth := noon
+	s.Clock = clock.New(func() time.Time { return truth })
+	keep := func() []*store.SessionKey {
+		t.Helper()
+		if err := s.KeepSessionKeys(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		return s.Store.Catalog().SessionKeys()
+	}
+	s.Clock.Advance(-sessionKeyAge)
+	first := keep()[0]
+	if !first.Created.Equal(truth) {
+		t.Errorf("made at %v by its own account, and in truth at %v", first.Created, truth)
+	}
+	for range 4 {
+		s.Clock.Advance(sessionKeyAge)
+		truth = truth.Add(time.Minute)
+		if got := keep(); len(got) != 1 || got[0].ID != first.ID {
+			t.Errorf("the clock was moved: %d keys, the newest of %v", len(got), got[0].Created)
 		}
 	}
 }

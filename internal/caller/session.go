@@ -39,8 +39,28 @@ type held struct {
 // sessionKeys are the master keys as of a revision of the catalogue.
 type sessionKeys struct {
 	revision int64
-	entries  []*store.SessionKey
-	keys     *session.Keys // nil: there are none
+	until    time.Time           // when another is to issue; zero: the newest does
+	entries  []*store.SessionKey // the one that issues first
+	keys     *session.Keys       // nil: there are none
+}
+
+// keySettles is how old a master key is before sessions are issued with it, if
+// there is one before it: every node that answers has seen it within five seconds,
+// and their clocks may differ.
+const keySettles = time.Minute
+
+// issuer puts the key first that is to issue, of keys that are the newest first,
+// and says until when it is to.
+func issuer(keys []*store.SessionKey, now time.Time) (_ []*store.SessionKey, until time.Time) {
+	i := slices.IndexFunc(keys, func(k *store.SessionKey) bool { return !now.Before(k.Created.Add(keySettles)) })
+	if i < 0 {
+		i = len(keys) - 1 // the oldest there is
+	}
+	if i <= 0 {
+		return keys, time.Time{}
+	}
+	ordered := append([]*store.SessionKey{keys[i]}, keys[:i]...)
+	return append(ordered, keys[i+1:]...), keys[i-1].Created.Add(keySettles)
 }
 
 // ErrNoSessionKeys says that no session can be opened or issued.
@@ -50,10 +70,11 @@ var ErrNoSessionKeys = errors.New("caller: the catalogue has no session keys")
 func (a *Authenticator) SessionKeys() (*session.Keys, error) {
 	revision := a.catalog.Revision()
 	before := a.keys.Load()
-	if before != nil && before.revision == revision {
+	if before != nil && before.revision == revision && (before.until.IsZero() || a.now().Before(before.until)) {
 		return before.keys, missing(before.keys)
 	}
-	now := &sessionKeys{revision: revision, entries: a.catalog.SessionKeys()}
+	now := &sessionKeys{revision: revision}
+	now.entries, now.until = issuer(a.catalog.SessionKeys(), a.now())
 	if before != nil && slices.Equal(before.entries, now.entries) {
 		now.keys = before.keys // sessions that they have opened stay open
 	} else {

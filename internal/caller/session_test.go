@@ -227,3 +227,60 @@ func TestSourceIP(t *testing.T) {
 		t.Errorf("%s behind a proxy", got)
 	}
 }
+
+// TestNewMasterKey: a session that is issued just after the master key was replaced
+// is good on a node that has not seen the new key yet; and once every node has, the
+// new key issues.
+func TestNewMasterKey(t *testing.T) {
+	h, k, a, _ := withRole(t)
+	_, there, other, _ := withRole(t)
+	other.now = h.now
+	h.pass(24 * time.Hour)
+	next := &store.SessionKey{ID: "2", Secret: []byte(strings.Repeat("k", 32)), Created: h.at}
+	k.enter(next)
+	opens := func(where *Authenticator, c session.Credentials) bool {
+		_, err := where.Authenticate(signedBy(t, c, h.at), nil, nil)
+		return err == nil
+	}
+	for range 5 {
+		if c := issued(t, a, session.Claims{}, time.Hour); !opens(a, c) || !opens(other, c) {
+			t.Errorf("%v after the key was made: its own node opens it: %t, one that has not seen it: %t", h.at.Sub(next.Created), opens(a, c), opens(other, c))
+		}
+		h.pass(time.Second)
+	}
+	h.pass(time.Minute)
+	there.enter(next)
+	c := issued(t, a, session.Claims{}, time.Hour)
+	if !opens(a, c) || !opens(other, c) {
+		t.Error("a minute later it opens nowhere")
+	}
+	for _, keys := range []*keys{k, there} {
+		keys.drop((&store.SessionKey{ID: "1"}).Ref())
+	}
+	if !opens(a, c) || !opens(other, c) {
+		t.Error("a minute later the key before still issues")
+	}
+}
+
+// TestManagedPolicies: AWS's own policies are found by name and by ARN, of a role and
+// of its boundary, and nothing else is found by an ARN.
+func TestManagedPolicies(t *testing.T) {
+	const name, arn = "AWSMarketplaceMeteringRegisterUsage", "arn:aws:iam::aws:policy/AWSMarketplaceMeteringRegisterUsage"
+	for named, works := range map[string]bool{name: true, arn: true, arn + "s": false, "arn:aws:iam::aws:policy/p": false, "arn:aws:iam::111122223333:policy/" + name: false} {
+		h, k, a, role := withRole(t)
+		limited := *role
+		limited.Policies, limited.Boundary = []string{named}, named
+		k.enter(&limited)
+		r := signedBy(t, issued(t, a, session.Claims{}, time.Hour), h.at)
+		id, err := a.Authenticate(r, nil, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := a.Authorize(&id, r, "aws-marketplace:RegisterUsage"); (err == nil) != works {
+			t.Errorf("%s: RegisterUsage: %v", named, err)
+		}
+		if a.Authorize(&id, r, "aws-marketplace:MeterUsage") == nil {
+			t.Errorf("%s allows MeterUsage", named)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"bytes"
 	"fmt"
 	"mime"
 	"net/url"
@@ -17,6 +18,10 @@ const (
 	// maxForm bounds a body. The longest token, the longest policy and fifty
 	// tags, with every character escaped, are less.
 	maxForm = 128 << 10
+
+	// maxParameters bounds what reading a body costs: strangers' are read, too.
+	// Fifty tags, and whatever else there is, are less than two hundred.
+	maxParameters = 1000
 )
 
 // form is the parameters of a call by name.
@@ -37,6 +42,9 @@ func parseForm(contentType string, body []byte) (form, error) {
 	f := form{}
 	if len(body) == 0 {
 		return f, nil
+	}
+	if bytes.Count(body, []byte("&")) >= maxParameters {
+		return nil, malformed(fmt.Sprintf("The request must not have more than %d parameters.", maxParameters))
 	}
 	for pair := range strings.SplitSeq(string(body), "&") {
 		name, value, ok := strings.Cut(pair, "=")

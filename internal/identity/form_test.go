@@ -2,6 +2,7 @@ package identity
 
 import (
 	"errors"
+	"fmt"
 	"net/url"
 	"slices"
 	"strconv"
@@ -253,4 +254,29 @@ func FuzzForm(f *testing.F) {
 			t.Errorf("of %q was read %+v", body, in)
 		}
 	})
+}
+
+// TestManyParameters: a form is read before anybody has signed, so what reading it
+// takes is bounded by the number of its parameters as well as by its size.
+func TestManyParameters(t *testing.T) {
+	form := func(n int) []byte {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, "&%x=", i)
+		}
+		return []byte(b.String()[1:])
+	}
+	if f, err := parseForm(formType, form(maxParameters)); err != nil || len(f) != maxParameters {
+		t.Errorf("%d parameters: %d are read, %v", maxParameters, len(f), err)
+	}
+	most := form(18000)
+	if len(most) > maxForm {
+		t.Fatalf("%d bytes are too many for this test", len(most))
+	}
+	if _, err := parseForm(formType, most); !errors.Is(err, &Error{Code: MalformedQueryString}) {
+		t.Errorf("18000 parameters: %v", err)
+	}
+	if n := testing.AllocsPerRun(5, func() { _, _ = parseForm(formType, most) }); n > 50 {
+		t.Errorf("%v allocations to refuse 18000 parameters", n)
+	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/meterd/meterd/internal/caller"
 	"github.com/meterd/meterd/internal/metering"
+	"github.com/meterd/meterd/internal/sigv4"
 	"github.com/meterd/meterd/internal/store"
 )
 
@@ -148,12 +149,21 @@ func (s *Service) refuse(w http.ResponseWriter, c *call, err error) (answer any,
 		log, level = "call failed", slog.LevelError
 	}
 	s.Log.Log(c.Context(), level, log, "request_id", c.id, "operation", c.action,
-		"principal", c.who.Caller.ARN, "name", f.Code, "reason", shorten(err.Error()))
+		"principal", c.who.Caller.ARN, "name", f.Code, "reason", loggable(err))
 	answer, status = answerError(f, c.id)
 	if status == http.StatusRequestEntityTooLarge {
 		w.Header().Set("Connection", "close") // what is left of the body is not read
 	}
 	return answer, status
+}
+
+// loggable is an error's text as the log may have it: cut, and without the
+// Authorization header, which is quoted to its sender when it cannot be read.
+func loggable(err error) string {
+	if errors.Is(err, &sigv4.Error{Code: sigv4.IncompleteSignature}) {
+		return "the Authorization header cannot be read"
+	}
+	return shorten(err.Error())
 }
 
 // recover answers a call that panicked as the internal error it is.

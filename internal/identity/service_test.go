@@ -214,7 +214,7 @@ func TestChain(t *testing.T) {
 }
 
 // TestCallerIdentity: whoever can sign is told who he is, whatever he may do, in
-// any listed region; a signature for metering is none here.
+// any listed region.
 func TestCallerIdentity(t *testing.T) {
 	o := newOffice(t)
 	for key, arn := range map[string]string{"AKIAROOT": "arn:aws:iam::111122223333:root", "AKIAUSER": "arn:aws:iam::111122223333:user/ci"} {
@@ -278,5 +278,55 @@ func TestWebIdentitySession(t *testing.T) {
 	}
 	if a := o.ask(t, sigv4.Signer{}, "192.0.2.8", form("none.at.all")...); throttled != 10 || a.Code != "InvalidIdentityToken" {
 		t.Errorf("%d of 60 calls of an address throttled; another address: %+v", throttled, a)
+	}
+}
+
+// TestLogHasNoAuthorization: a header that cannot be read, which may be a secret in
+// the wrong place, is quoted to its sender and not in the log.
+func TestLogHasNoAuthorization(t *testing.T) {
+	o := newOffice(t)
+	var log strings.Builder
+	o.Log = slog.New(slog.NewTextHandler(&log, nil))
+	for _, header := range []string{"AWS4-HMAC-SHA256 canary", "AWS4-canary x", "AWS4-HMAC-SHA256 canary=1", "AWS4-HMAC-SHA256 Credential=canary, SignedHeaders=content-type;host;x-amz-date, Signature=0"} {
+		r := httptest.NewRequest("POST", "/", strings.NewReader("Action=GetCallerIdentity&Version=2011-06-15"))
+		r.Header.Set("Content-Type", formType)
+		r.Header.Set("Authorization", header)
+		r.Header.Set("X-Amz-Date", o.at.Format("20060102T150405Z"))
+		w := httptest.NewRecorder()
+		o.Handler().ServeHTTP(w, r)
+		if w.Code == http.StatusOK || !strings.Contains(log.String(), "call refused") {
+			t.Errorf("%s: %d, logged:\n%s", header, w.Code, log.String())
+		}
+	}
+	if strings.Contains(log.String(), "canary") {
+		t.Errorf("the log quotes the header:\n%s", log.String())
+	}
+}
+
+// TestForeignSignatures: a signature for metering is none here, whatever the scope
+// is then made to say; and a key that is disabled is not even told who it is.
+func TestForeignSignatures(t *testing.T) {
+	o := newOffice(t)
+	o.put(t, &store.Credential{KeyID: "AKIAGONE", Secret: "secret", Account: buyer, Disabled: o.at})
+	if a := o.ask(t, longTerm("AKIAGONE"), "192.0.2.1", "Action", "GetCallerIdentity"); a.Code != string(InvalidClientTokenID) {
+		t.Errorf("a disabled key: %+v", a)
+	}
+	const body = "Action=GetCallerIdentity&Version=2011-06-15"
+	for _, rewritten := range []bool{false, true} {
+		r := httptest.NewRequest("POST", "/", strings.NewReader(body))
+		r.Header.Set("Content-Type", formType)
+		key := longTerm("AKIAROOT")
+		key.Region, key.Service = "us-east-1", caller.SigningName
+		if err := key.Sign(sigv4.Request{Method: "POST", RequestURI: "/", Host: r.Host, Header: r.Header, Body: []byte(body)}, o.at); err != nil {
+			t.Fatal(err)
+		}
+		if rewritten {
+			r.Header.Set("Authorization", strings.Replace(r.Header.Get("Authorization"), "/"+caller.SigningName+"/", "/sts/", 1))
+		}
+		w := httptest.NewRecorder()
+		o.Handler().ServeHTTP(w, r)
+		if w.Code != http.StatusForbidden || !strings.Contains(w.Body.String(), "<Code>SignatureDoesNotMatch</Code>") {
+			t.Errorf("a signature for metering, its scope rewritten: %t: %d %s", rewritten, w.Code, w.Body)
+		}
 	}
 }

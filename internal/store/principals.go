@@ -28,7 +28,8 @@ type Role struct {
 }
 
 // SessionKey is a master key of session tokens. All nodes issue with the newest
-// and open tokens of the others, which live out their time.
+// that all of them have seen, and open tokens of the others, which live out their
+// time.
 type SessionKey struct {
 	ID      string
 	Secret  []byte
