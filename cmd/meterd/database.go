@@ -57,7 +57,7 @@ func checkConnections(text string) error {
 // open opens the store that serve is configured with.
 func (c *config) open(ctx context.Context, keys *envelope.Keys, log *slog.Logger) (store.Store, error) {
 	if c.store == "" {
-		db, err := embedded.Open(embedded.Options{Dir: c.data, Logger: log, Keys: keys, Accept: refuseDemo, Reserve: leastDisk})
+		db, err := embedded.Open(embedded.Options{Dir: c.data, Logger: log, Keys: keys, Accept: refuseForDevelopment, Reserve: leastDisk})
 		if err != nil {
 			return nil, err // not a store that is no nil
 		}
@@ -65,7 +65,7 @@ func (c *config) open(ctx context.Context, keys *envelope.Keys, log *slog.Logger
 	}
 	db, err := postgres.Open(ctx, postgres.Options{
 		URL: string(c.store), Connections: c.storeConnections, Standbys: c.storeStandbys,
-		Keys: keys, Accept: refuseDemo, Logger: log,
+		Keys: keys, Accept: refuseForDevelopment, Logger: log,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", c.store, err)

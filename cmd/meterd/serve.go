@@ -131,7 +131,7 @@ func serve(ctx context.Context, stdout io.Writer, c *config) (err error) {
 		limits = nil
 	}
 	s := newServer(db, log, c.adminToken, limits)
-	s.admin.Strict = true
+	s.admin.Strict, s.admin.SessionsOnly = true, !clockMoves
 	if clockMoves {
 		s.forDevelopment()
 		log.Warn("this binary is for tests: it was built with the tag meterd_movable_clock")
@@ -277,9 +277,10 @@ func readKeys(path string) (*envelope.Keys, error) {
 	return keys, nil
 }
 
-// refuseDemo finds credentials that are public: the demo catalogue's, whose
-// secrets everyone can read, and such as are too short to be secret.
-func refuseDemo(catalog *store.Catalog) error {
+// refuseForDevelopment finds credentials that are no good in production: the demo
+// catalogue's, whose secrets everyone can read, such as are too short to be secret,
+// and those that stand for workloads, of which they prove nothing.
+func refuseForDevelopment(catalog *store.Catalog) error {
 	demo, err := admin.ParseCatalog(demoCatalog)
 	if err != nil {
 		return fmt.Errorf("the demo catalogue: %w", err)
@@ -296,6 +297,9 @@ func refuseDemo(catalog *store.Catalog) error {
 		case len(c.Secret) < admin.LeastSecret:
 			return fmt.Errorf("the secret of access key %s has less than %d characters and can be guessed: "+
 				"serve from a directory with credentials made for production, with --data", c.KeyID, admin.LeastSecret)
+		case c.Workload != "" && !clockMoves:
+			return fmt.Errorf("access key %s stands for workload %s, which is for 'meterd dev': here workloads get sessions; "+
+				"serve from a directory without such keys, with --data", c.KeyID, c.Workload)
 		}
 	}
 	return nil

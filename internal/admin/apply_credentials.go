@@ -44,6 +44,8 @@ func (a *application) credentials(credentials []Credential) {
 		if c.Workload != "" {
 			w, ok := a.find(store.KindWorkload, c.Workload).(*store.Workload)
 			switch {
+			case a.sessionsOnly:
+				a.add(path+".workload", "a key that stands for a workload is for development: here workloads get sessions, as 'meterd workload run' gives them")
 			case !ok:
 				a.add(path+".workload", "there is no workload %q", c.Workload)
 			case w.Account != c.Account:

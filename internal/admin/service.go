@@ -30,6 +30,9 @@ type Service struct {
 	Log   *slog.Logger
 	// Strict refuses short secrets in catalogues.
 	Strict bool
+	// SessionsOnly refuses access keys that stand for workloads: a long-term key
+	// proves nothing of where a program runs, a session does.
+	SessionsOnly bool
 	// ClockMoves lets the API set and move the clock, which is for development.
 	ClockMoves bool
 	// SetFault and Faults reach the API's fault injection; nil where there is

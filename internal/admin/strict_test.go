@@ -6,6 +6,20 @@ import (
 	"testing"
 )
 
+// TestSessionsOnly: where workloads have sessions, no key stands for one.
+func TestSessionsOnly(t *testing.T) {
+	const catalog = "workloads: [{id: i-1, platform: ec2, account: \"111122223333\", region: us-east-1}]\ncredentials: [{access_key_id: AKIAOTHER00000000001, secret_access_key: a-secret-of-enough-letters, account: \"111122223333\", workload: i-1}]"
+	for _, only := range []bool{true, false} {
+		d := newDesk(t)
+		apply(t, d.service, sample)
+		d.service.SessionsOnly = only
+		status, answer := d.call("POST", "/catalog", catalog)
+		if only != (status == http.StatusUnprocessableEntity) || only != strings.Contains(answer, "workloads get sessions") {
+			t.Errorf("sessions only: %v: %d %s", only, status, answer)
+		}
+	}
+}
+
 // TestStrict: in production a catalogue brings no secret that can be guessed or
 // read elsewhere.
 func TestStrict(t *testing.T) {
