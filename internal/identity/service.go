@@ -42,10 +42,16 @@ type Service struct {
 	ServesHost func(host string) bool
 }
 
+// fromNowhere is the bucket of calls that nobody has signed and that come through a
+// proxy, which hides their addresses: it is all strangers', and honest callers' too.
+const fromNowhere metering.Operation = opAssumeRoleWithWebIdentity + " through a proxy"
+
 // Limits are how many calls a second are answered: signed ones of each account
-// and region, and of those that nobody has signed, of each address.
+// and region, and of those that nobody has signed, of each address. Where addresses
+// are not known, all of them together have ten times that, which is what nearly two
+// million pods ask for that renew their credentials every hour.
 func Limits() caller.Limits {
-	return caller.Limits{opAssumeRole: 100, opGetCallerIdentity: 100, opAssumeRoleWithWebIdentity: 50}
+	return caller.Limits{opAssumeRole: 100, opGetCallerIdentity: 100, opAssumeRoleWithWebIdentity: 50, fromNowhere: 500}
 }
 
 // Asked reports whether a request is for this door, which shares its URI with the
@@ -124,10 +130,12 @@ func (s *Service) answer(c *call) (any, error) {
 	return answerCallerIdentity(c.who.Caller.ARN, c.who.UserID(), string(c.who.Caller.Account), c.id), nil
 }
 
-// allowAddress bounds how often strangers are listened to. An address that nobody
-// knows, behind a proxy, is everybody's: it is not bounded here.
+// allowAddress bounds how often strangers are listened to.
 func (s *Service) allowAddress(from netip.Addr, action string) bool {
-	return !from.IsValid() || s.Throttle.AllowAddress(from, metering.Operation(action))
+	if !from.IsValid() {
+		return s.Throttle.AllowAddress(from, fromNowhere)
+	}
+	return s.Throttle.AllowAddress(from, metering.Operation(action))
 }
 
 func readBody(r *http.Request) ([]byte, error) {

@@ -279,6 +279,18 @@ func TestWebIdentitySession(t *testing.T) {
 	if a := o.ask(t, sigv4.Signer{}, "192.0.2.8", form("none.at.all")...); throttled != 10 || a.Code != "InvalidIdentityToken" {
 		t.Errorf("%d of 60 calls of an address throttled; another address: %+v", throttled, a)
 	}
+	// Behind a proxy there are no addresses, and one bucket.
+	o.Callers.BehindProxy = true
+	throttled = 0
+	for range 520 {
+		if o.ask(t, sigv4.Signer{}, "192.0.2.9", form("none.at.all")...).Code == "Throttling" {
+			throttled++
+		}
+	}
+	if throttled != 20 {
+		t.Errorf("%d of 520 calls through a proxy throttled", throttled)
+	}
+	o.Callers.BehindProxy = false
 }
 
 // TestLogHasNoAuthorization: a header that cannot be read, which may be a secret in
