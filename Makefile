@@ -53,6 +53,7 @@ test: ## Run every test; say what this machine had to leave out
 	@cd internal/store/postgres/pgtest && $(GO) test -count=1 -run='^TestLeftOut$$' | sed -n '/^left out/p'
 	@[ -n "$${METERD_SIGV4_VECTORS:-}" ] || echo "left out: AWS's public signing vectors (METERD_SIGV4_VECTORS does not name their folder)"
 	@for tool in curl jq openssl; do command -v $$tool >/dev/null || echo "left out: docs/operations.md, run as it is written ($$tool is not installed)"; done
+	@command -v openssl >/dev/null || echo "left out: instance identity documents, verified as AWS's page says (openssl is not installed)"
 	@command -v haproxy >/dev/null || echo "left out: docs/operations.md, three nodes behind a load balancer (haproxy is not installed)"
 	@[ -e /proc/self/schedstat ] || echo "left out: a short run of make bench-e2e (it reads Linux's /proc)"
 	@command -v aws >/dev/null || echo "left out: the AWS CLI's call of docs/operations.md (aws is not installed)"

@@ -105,16 +105,22 @@ func stringTest(compile func(text, version string) (pattern, error)) func([]stri
 	}
 }
 
-func (t patternTest) matches(v value, r *Request) (bool, error) {
+// anyOf reports whether one of a list fits. If none does, and what one of them needs
+// could not be had, nothing is known.
+func anyOf[T any](list []T, fits func(*T) (bool, error)) (bool, error) {
 	var failed error
-	for i := range t {
-		ok, err := t[i].matches(v.text, r)
+	for i := range list {
+		ok, err := fits(&list[i])
 		if ok {
 			return true, nil
 		}
 		failed = cmp.Or(failed, err)
 	}
 	return false, failed
+}
+
+func (t patternTest) matches(v value, r *Request) (bool, error) {
+	return anyOf(t, func(p *pattern) (bool, error) { return p.matches(v.text, r) })
 }
 
 type foldTest []pattern
@@ -125,15 +131,10 @@ func newFoldTest(texts []string, version string) (test, error) {
 }
 
 func (t foldTest) matches(v value, r *Request) (bool, error) {
-	var failed error
-	for i := range t {
-		text, ok, err := t[i].plain(r)
-		if ok && strings.EqualFold(text, v.text) {
-			return true, nil
-		}
-		failed = cmp.Or(failed, err)
-	}
-	return false, failed
+	return anyOf(t, func(p *pattern) (bool, error) {
+		text, ok, err := p.plain(r)
+		return ok && strings.EqualFold(text, v.text), err
+	})
 }
 
 type arnTest []arnPattern
@@ -144,15 +145,7 @@ func newARNTest(texts []string, version string) (test, error) {
 }
 
 func (t arnTest) matches(v value, r *Request) (bool, error) {
-	var failed error
-	for i := range t {
-		ok, err := t[i].matches(v.text, r)
-		if ok {
-			return true, nil
-		}
-		failed = cmp.Or(failed, err)
-	}
-	return false, failed
+	return anyOf(t, func(p *arnPattern) (bool, error) { return p.matches(v.text, r) })
 }
 
 type numberTest struct {
