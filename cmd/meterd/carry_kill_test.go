@@ -35,7 +35,7 @@ func carriedStore(t *testing.T, dir string, n int) {
 			Timestamp: at.Add(-time.Duration(i) * time.Hour), Received: at, Quantity: int32(i % 7),
 		}
 		part = append(part, store.Item{Record: &r}, store.Item{Event: &store.Event{
-			ID: r.ID, Time: r.Timestamp, Account: r.Key.Account, Operation: metering.BatchMeterUsage, RequestID: r.ID.String(), KeyID: "AKIAMETERDSELLER0001", Region: r.Key.Region, Records: []metering.ID{r.ID},
+			ID: r.ID, Time: r.Timestamp, Account: r.Key.Account, Operation: metering.BatchMeterUsage, RequestID: r.ID, Region: r.Key.Region, Records: []store.EventRecord{{ID: r.ID}},
 		}})
 		if len(part) > store.MaxPage || i == n-1 {
 			if err := db.Import(t.Context(), part, "making it"); err != nil {

@@ -41,6 +41,14 @@ type Item struct {
 	Event        *Event
 	Refusal      *Refusal
 	Revision     *CarriedRevision
+	Floor        *CarriedFloor
+	Digest       *TrailDigest
+}
+
+// CarriedFloor is where the events of a chain begin that some are gone of.
+type CarriedFloor struct {
+	Chain metering.ID
+	Place
 }
 
 // CarriedRegistration is a registration, and whether it is its workload's last
@@ -94,13 +102,19 @@ func (i *Item) Check() error {
 		add(CheckText(string(b.Account), b.Region, b.Token.Value))
 	}
 	if ev := i.Event; ev != nil {
-		add(CheckText(string(ev.Account), string(ev.Operation), ev.RequestID, ev.KeyID, ev.Region), CheckTime(ev.Time))
+		add(ev.check())
 	}
 	if r := i.Refusal; r != nil {
 		add(CheckText(string(r.Account)), r.check(&Call{Account: r.Account}))
 	}
 	if r := i.Revision; r != nil {
 		add(CheckText(string(r.Ref.Kind), r.Ref.Name, r.By), CheckTime(r.At), r.check())
+	}
+	if i.Floor != nil {
+		add()
+	}
+	if d := i.Digest; d != nil {
+		add(CheckTime(d.At))
 	}
 	if set != 1 {
 		errs = append(errs, fmt.Errorf("store: an item that is %d things", set))

@@ -158,9 +158,10 @@ func (r *Rest) check(c *Call) error {
 		if ev.Account != c.Account {
 			return foreign("an event", ev.Account, c)
 		}
-		if err := errors.Join(CheckText(string(ev.Operation), ev.RequestID, ev.KeyID, ev.Region), CheckTime(ev.Time)); err != nil {
+		if err := ev.check(); err != nil {
 			return err
 		}
+		ev.asKept()
 	}
 	for i := range r.Refusals {
 		if err := r.Refusals[i].check(c); err != nil {

@@ -48,7 +48,7 @@ func (d *Digest) String() string {
 // AppendRecord appends a record as bytes that no other record has. Stores take their
 // checksums over them, too.
 func AppendRecord(b []byte, r *metering.Record) []byte {
-	text := func(s string) { b = append(binary.AppendUvarint(b, uint64(len(s))), s...) }
+	text := func(s string) { b = appendText(b, s) }
 	number := func(n int32) { b = binary.BigEndian.AppendUint32(b, uint32(n)) }
 	instant := func(t time.Time) {
 		b = binary.BigEndian.AppendUint64(b, uint64(t.Unix()))
@@ -67,14 +67,17 @@ func AppendRecord(b []byte, r *metering.Record) []byte {
 	instant(r.Received)
 	text(r.Workload)
 	number(r.Quantity)
-	b = binary.AppendUvarint(b, uint64(len(r.Allocations)))
-	for i := range r.Allocations {
-		a := &r.Allocations[i]
-		number(a.Quantity)
+	return appendAllocations(b, r.Allocations)
+}
+
+func appendAllocations(b []byte, all []metering.Allocation) []byte {
+	b = binary.AppendUvarint(b, uint64(len(all)))
+	for i := range all {
+		a := &all[i]
+		b = binary.BigEndian.AppendUint32(b, uint32(a.Quantity))
 		b = binary.AppendUvarint(b, uint64(len(a.Tags)))
 		for _, tag := range a.Tags {
-			text(tag.Key)
-			text(tag.Value)
+			b = appendText(appendText(b, tag.Key), tag.Value)
 		}
 	}
 	return b

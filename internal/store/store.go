@@ -84,8 +84,17 @@ type Store interface {
 	Registration(ctx context.Context, id metering.ID) (r metering.Registration, ok bool, err error)
 	// Refusals lists what was refused, or answered but not counted, oldest first.
 	Refusals(ctx context.Context, q RefusalQuery) (Page[Refusal], error)
-	// Events lists an account's events, oldest first.
+	// Events lists events by time, oldest first or newest first.
 	Events(ctx context.Context, q EventQuery) (Page[Event], error)
+
+	// Trail lists the events by their places in chains: what is durable.
+	Chains
+	// Digests lists the digests, in their order.
+	Digests(ctx context.Context, q DigestQuery) (Page[TrailDigest], error)
+	// Seal makes the next digest, durable before it returns; at is the true time.
+	// ok is false if nothing has changed since the last one.
+	Seal(ctx context.Context, at time.Time) (d TrailDigest, ok bool, err error)
+
 	// Admitted reports whether the workload was admitted for the product.
 	Admitted(ctx context.Context, a Admission) (bool, error)
 	// Redeemed finds who has resolved a registration token, by its hash.
@@ -193,6 +202,9 @@ type Redeemed struct {
 type Expiry struct {
 	Refusals time.Time // refusals before this time go
 	Tokens   time.Time // ClientTokens bound before the UTC day of this time go
+	// Events goes chain by chain, oldest first: those of a chain that came before
+	// its first one of this time or later. The last that goes is its Floor.
+	Events time.Time
 }
 
 // Outcome is who holds what after a call.
@@ -214,19 +226,6 @@ type Rest struct {
 	Refusals []Refusal
 	// Bind binds the call's token to this answer; nil leaves it unbound.
 	Bind *metering.ID
-}
-
-// Event is the trace that a call leaves in its account: the facts, small; what
-// an auditor reads is made of them later.
-type Event struct {
-	ID        metering.ID
-	Time      time.Time // by the service's clock
-	Account   metering.AccountID
-	Operation metering.Operation
-	RequestID string
-	KeyID     string
-	Region    string
-	Records   []metering.ID // what the caller was told, in input order
 }
 
 // Refusal is a call that was refused, or one record of a call that was answered
@@ -300,12 +299,22 @@ type RefusalQuery struct {
 	Cursor   string
 }
 
-// EventQuery picks an account's events of a time, To excluded; zero times are
-// no bounds, an empty operation is any.
+// EventQuery picks an account's events of a time, To excluded; zero times are no
+// bounds, an empty operation is any. An empty account is any, too, and then the
+// list is by account, and is not asked for by operation or newest first.
 type EventQuery struct {
 	Account   metering.AccountID
 	Operation metering.Operation
 	From, To  time.Time
+	Newest    bool // first
 	Limit     int
 	Cursor    string
+}
+
+// Check refuses a query that no index serves.
+func (q *EventQuery) Check() error {
+	if q.Account == "" && (q.Operation != "" || q.Newest || !q.From.IsZero() || !q.To.IsZero()) {
+		return errors.New("store: events of all accounts are asked for all at once")
+	}
+	return CheckText(string(q.Account), string(q.Operation))
 }

@@ -43,16 +43,13 @@ func (l *line) item(keys *envelope.Keys) (item store.Item, err error) {
 			Account: metering.AccountID(r.Account), KeyID: r.KeyID, First: store.Instant(r.First), Last: store.Instant(r.Last), Count: r.Count,
 		}}
 	case l.Event != nil:
-		ev := l.Event
-		item.Event = &store.Event{
-			ID: metering.ID(ev.ID), Time: store.Instant(ev.Time), Account: metering.AccountID(ev.Account), Operation: metering.Operation(ev.Operation),
-			RequestID: ev.RequestID, KeyID: ev.KeyID, Region: ev.Region,
-		}
-		for _, r := range ev.Records {
-			item.Event.Records = append(item.Event.Records, metering.ID(r))
-		}
+		item.Event = l.Event.item()
 	case l.Refusal != nil:
 		item.Refusal = l.Refusal.item()
+	case l.Floor != nil:
+		item.Floor = l.Floor.item()
+	case l.Digest != nil:
+		item.Digest = l.Digest.item()
 	}
 	if err != nil {
 		return store.Item{}, err

@@ -20,6 +20,8 @@ type line struct {
 	Redemption   *redemption   `json:"redemption,omitzero"`
 	Event        *event        `json:"event,omitzero"`
 	Refusal      *refusal      `json:"refusal,omitzero"`
+	Floor        *floor        `json:"floor,omitzero"`
+	Digest       *digest       `json:"digest,omitzero"`
 
 	Mark *mark `json:"mark,omitzero"`
 	End  *end  `json:"end,omitzero"`
@@ -103,17 +105,6 @@ type redemption struct {
 	First   time.Time `json:"first,omitzero"`
 	Last    time.Time `json:"last,omitzero"`
 	Count   int       `json:"count"`
-}
-
-type event struct {
-	ID        id        `json:"id"`
-	Time      time.Time `json:"time,omitzero"`
-	Account   string    `json:"account"`
-	Operation string    `json:"operation,omitzero"`
-	RequestID string    `json:"request_id,omitzero"`
-	KeyID     string    `json:"key_id,omitzero"`
-	Region    string    `json:"region,omitzero"`
-	Records   []id      `json:"records,omitempty"`
 }
 
 type refusal struct {

@@ -32,13 +32,13 @@ func lineOf(item *store.Item, keys *envelope.Keys) (l line, err error) {
 		r := item.Redemption
 		l.Redemption = &redemption{r.Token, string(r.Account), r.KeyID, r.First, r.Last, r.Count}
 	case item.Event != nil:
-		ev := item.Event
-		l.Event = &event{ID: id(ev.ID), Time: ev.Time, Account: string(ev.Account), Operation: string(ev.Operation), RequestID: ev.RequestID, KeyID: ev.KeyID, Region: ev.Region}
-		for _, r := range ev.Records {
-			l.Event.Records = append(l.Event.Records, id(r))
-		}
+		l.Event = outEvent(item.Event)
 	case item.Refusal != nil:
 		l.Refusal = outRefusal(item.Refusal)
+	case item.Floor != nil:
+		l.Floor = outFloor(item.Floor)
+	case item.Digest != nil:
+		l.Digest = outDigest(item.Digest)
 	}
 	return l, err
 }

@@ -165,7 +165,7 @@ func (l *line) things() int {
 	n := 0
 	for _, set := range []bool{
 		l.Revision != nil, l.Record != nil, l.ClientToken != nil, l.Admission != nil, l.Registration != nil,
-		l.Redemption != nil, l.Event != nil, l.Refusal != nil, l.Mark != nil, l.End != nil,
+		l.Redemption != nil, l.Event != nil, l.Refusal != nil, l.Floor != nil, l.Digest != nil, l.Mark != nil, l.End != nil,
 	} {
 		if set {
 			n++

@@ -257,7 +257,7 @@ func TestCommittedFile(t *testing.T) {
 	const name = "testdata/format1.jsonl"
 	if os.Getenv("UPDATE") != "" {
 		items := some(2)
-		for seed := range 40 {
+		for seed := range 60 {
 			items = append(items, rapid.Custom(someItem).Example(seed))
 		}
 		if err := os.WriteFile(name, file(t, nil, 9, items...), 0o600); err != nil {

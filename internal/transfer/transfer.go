@@ -4,7 +4,8 @@
 // The first line says what the file is: its format, an id of its own, when and
 // from what it was made. Then comes an item a line, under the name of its kind,
 // as [store.Carrier] lists them: the catalogue's revisions, records, ClientTokens,
-// admissions, registrations, redemptions, events, refusals. After each part, a
+// admissions, registrations, redemptions, events, refusals, where
+// chains of events begin, and the trail's digests. After each part, a
 // thousand items at the most, stands a mark: the part's number, how many items it
 // has, the cursor of what comes next in the store that was exported, and the
 // SHA-256 of the lines from the mark before on, with that mark's own line (or the
@@ -78,12 +79,14 @@ type Counts struct {
 	Redemptions   int64 `json:"redemptions"`
 	Events        int64 `json:"events"`
 	Refusals      int64 `json:"refusals"`
+	Floors        int64 `json:"floors"`
+	Digests       int64 `json:"digests"`
 }
 
 // String lists the counts for people.
 func (c Counts) String() string {
-	return fmt.Sprintf("%d records, %d revisions of the catalogue, %d client tokens, %d admissions, %d registrations, %d redemptions, %d events, %d refusals",
-		c.Records, c.Revisions, c.ClientTokens, c.Admissions, c.Registrations, c.Redemptions, c.Events, c.Refusals)
+	return fmt.Sprintf("%d records, %d revisions of the catalogue, %d client tokens, %d admissions, %d registrations, %d redemptions, %d events, %d refusals, %d digests of the trail",
+		c.Records, c.Revisions, c.ClientTokens, c.Admissions, c.Registrations, c.Redemptions, c.Events, c.Refusals, c.Digests)
 }
 
 // Totals are what all items of a file, or of a store, come to. They are equal if
@@ -120,6 +123,10 @@ func (t *tally) add(l *line) {
 		t.counts.Events++
 	case l.Refusal != nil:
 		t.counts.Refusals++
+	case l.Floor != nil:
+		t.counts.Floors++
+	case l.Digest != nil:
+		t.counts.Digests++
 	}
 }
 

@@ -115,7 +115,7 @@ func instant(t *rapid.T) time.Time          { return times.Draw(t, "time") }
 
 // someItem draws an item of any kind.
 func someItem(t *rapid.T) store.Item {
-	switch rapid.IntRange(0, 7).Draw(t, "of") {
+	switch rapid.IntRange(0, 9).Draw(t, "of") {
 	case 0:
 		return store.Item{Record: someRecord(t)}
 	case 1:
@@ -135,9 +135,7 @@ func someItem(t *rapid.T) store.Item {
 			Day: rapid.Int32().Draw(t, "day"), Answer: ids.Draw(t, "answer"),
 		}}
 	case 5:
-		ev := &store.Event{ID: ids.Draw(t, "id"), Time: instant(t), Account: account(t), Operation: metering.Operation(text(t)), RequestID: text(t), KeyID: text(t), Region: text(t)}
-		ev.Records = append(ev.Records, rapid.SliceOfN(ids, 0, 3).Draw(t, "records")...)
-		return store.Item{Event: ev}
+		return store.Item{Event: someEvent(t)}
 	case 6:
 		r := &store.Refusal{
 			ID: ids.Draw(t, "id"), Time: instant(t), Seller: account(t), Account: account(t), KeyID: text(t), Region: text(t),
@@ -150,8 +148,49 @@ func someItem(t *rapid.T) store.Item {
 			}
 		}
 		return store.Item{Refusal: r}
+	case 7:
+		return store.Item{Floor: &store.CarriedFloor{Chain: ids.Draw(t, "chain"), Place: somePlace(t)}}
+	case 8:
+		d := &store.TrailDigest{Number: rapid.Int64().Draw(t, "number"), Prev: hashes.Draw(t, "prev"), At: instant(t)}
+		for range rapid.IntRange(0, 3).Draw(t, "chains") {
+			d.Extents = append(d.Extents, store.Extent{Chain: ids.Draw(t, "chain"), Floor: somePlace(t), Head: somePlace(t)})
+		}
+		return store.Item{Digest: d}
 	}
 	return store.Item{Revision: someRevision(t)}
+}
+
+func somePlace(t *rapid.T) store.Place {
+	return store.Place{Number: rapid.Int64().Draw(t, "number"), Hash: hashes.Draw(t, "hash")}
+}
+
+func someEvent(t *rapid.T) *store.Event {
+	ev := &store.Event{
+		ID: ids.Draw(t, "id"), Time: instant(t), Account: account(t), Operation: metering.Operation(text(t)), RequestID: ids.Draw(t, "request"),
+		Region: text(t), SourceIP: text(t), UserAgent: text(t), Product: metering.ProductCode(text(t)), Error: text(t), Message: text(t),
+		Throttled: rapid.Int64().Draw(t, "throttled"),
+		Caller: store.EventCaller{
+			ARN: text(t), UserID: text(t), KeyID: text(t), Origin: metering.Origin(text(t)), Workload: text(t), Platform: metering.Platform(text(t)), Issued: instant(t),
+		},
+		Link: store.Link{Chain: ids.Draw(t, "chain"), Number: rapid.Int64().Draw(t, "number"), Prev: hashes.Draw(t, "prev")},
+	}
+	for _, all := range []*[]store.Detail{&ev.Asked, &ev.Told} {
+		for range rapid.IntRange(0, 2).Draw(t, "details") {
+			*all = append(*all, store.Detail{Name: text(t), Value: text(t)})
+		}
+	}
+	for range rapid.IntRange(0, 3).Draw(t, "records") {
+		r := store.EventRecord{
+			ID: ids.Draw(t, "id"), Status: metering.Status(text(t)), Kind: metering.KeyKind(rapid.IntRange(0, 4).Draw(t, "kind")),
+			Timestamp: instant(t), Dimension: text(t), Quantity: rapid.Int32().Draw(t, "quantity"),
+			Buyer: account(t), Customer: metering.CustomerID(text(t)), LicenseARN: text(t),
+		}
+		if r.Allocations = rapid.IntRange(0, 2500).Draw(t, "allocations"); r.Allocations > 0 {
+			r.AllocationsSum = hashes.Draw(t, "sum")
+		}
+		ev.Records = append(ev.Records, r)
+	}
+	return ev
 }
 
 func someRecord(t *rapid.T) *metering.Record {

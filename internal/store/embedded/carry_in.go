@@ -100,6 +100,10 @@ func (in *intake) bring(item *store.Item) error {
 		r := item.Refusal
 		key := stampKey(appendText([]byte{familyRefusal}, string(r.Seller)), r.Time, r.ID)
 		return in.put(key, func(e *encoder) { encodeRefusal(e, r) })
+	case item.Floor != nil:
+		return in.put(floorKey(item.Floor.Chain), func(e *encoder) { e.b = store.AppendPlace(e.b, &item.Floor.Place) })
+	case item.Digest != nil:
+		return in.put(digestKey(item.Digest.Number), func(e *encoder) { e.b = store.AppendDigest(e.b, item.Digest) })
 	}
 	return in.bringRevision(item.Revision)
 }
@@ -144,12 +148,7 @@ func (in *intake) bringRegistration(r *store.CarriedRegistration) error {
 }
 
 func (in *intake) bringEvent(ev *store.Event) error {
-	key := stampKey(appendText([]byte{familyEvent}, string(ev.Account)), ev.Time, ev.ID)
-	index := appendText(appendText([]byte{familyByOperation}, string(ev.Account)), string(ev.Operation))
-	return errors.Join(
-		in.put(key, func(e *encoder) { encodeEvent(e, ev) }),
-		in.put(stampKey(index, ev.Time, ev.ID), func(*encoder) {}),
-	)
+	return putEvent(in.put, ev, store.AppendEvent(nil, ev))
 }
 
 // bringRevision writes a revision to the history and, if there is no later one,

@@ -13,7 +13,7 @@ import (
 // catalogue first, so that what the rest refers to is there before it. All others
 // are made of these.
 var carried = []byte{
-	familyHistory, familyRecord, familyToken, familyAdmission, familyRegistration, familyRedemption, familyEvent, familyRefusal,
+	familyHistory, familyRecord, familyToken, familyAdmission, familyRegistration, familyRedemption, familyEvent, familyRefusal, familyFloor, familyDigest,
 }
 
 // Export lists everything the store holds, family by family. A cursor is the
@@ -62,7 +62,7 @@ func (s *Store) carry(key, fields string) (item store.Item, err error) {
 	case familyAdmission:
 		a := store.Admission{}
 		a.Account, a.Workload, a.Product = metering.AccountID(k.text()), k.text(), metering.ProductCode(k.text())
-		item.Admission, err = &a, whole(key, &k, &decoder{rest: fields})
+		item.Admission, err = &a, whole(key, &k, &store.Unpacker{Rest: fields})
 	case familyRegistration:
 		item.Registration, err = s.carryRegistration(key, fields)
 	case familyRedemption:
@@ -73,6 +73,12 @@ func (s *Store) carry(key, fields string) (item store.Item, err error) {
 	case familyRefusal:
 		r, failed := decodeRefusal(key, fields)
 		item.Refusal, err = &r, failed
+	case familyFloor:
+		f, failed := decodeFloor(key, fields)
+		item.Floor, err = &f, failed
+	case familyDigest:
+		d, failed := decodeDigest(key, fields)
+		item.Digest, err = &d, failed
 	}
 	return item, err
 }

@@ -40,6 +40,8 @@ func oneOfEach() []store.Item {
 		{Registration: &store.CarriedRegistration{Registration: metering.Registration{ID: metering.ID{2}, Product: "p", Account: "1", Workload: "w", Started: at, LastSeen: at}, Last: true}},
 		{Redemption: &store.CarriedRedemption{Token: [32]byte{3}, Redeemed: store.Redeemed{Account: "1", First: at, Last: at, Count: 1}}},
 		{Event: &store.Event{ID: metering.ID{4}, Time: at, Account: "1", Operation: metering.MeterUsage}},
+		{Floor: &store.CarriedFloor{Chain: metering.ID{5}, Place: store.Place{Number: 1}}},
+		{Digest: &store.TrailDigest{Number: 1, At: at}},
 		{Refusal: &store.Refusal{ID: metering.ID{5}, Time: at, Seller: "1", Account: "1"}},
 	}
 }

@@ -97,6 +97,9 @@ type committer struct {
 	scratch []byte
 	values  encoder // of rows that are encoded here, for as long as the group
 
+	chain  store.Chain
+	fields []byte // of the event at hand
+
 	days     []int32 // that tokens are filed under, newest first
 	sections sections
 	admitted map[string]struct{} // admissions that Pebble was found to have; they stay
@@ -152,12 +155,14 @@ func (c *committer) commit(g *group) {
 	c.sections.tend()
 	for _, r := range g.requests {
 		c.undo, c.sets = c.undo[:0], c.sets[:0]
+		chain := c.chain
 		r.err = c.decide(r)
 		if r.err == nil {
 			r.err = write(batch, c.sets)
 		}
 		if r.err != nil {
 			c.drop()
+			c.chain = chain
 		}
 	}
 	clear(c.overlay)
@@ -176,6 +181,9 @@ func (c *committer) alone(r *request) {
 	c.days = slices.DeleteFunc(c.days, func(day int32) bool { return day < r.forget })
 	if r.imported {
 		c.sections.forget()
+	}
+	if r.sealed != nil && c.chain.Head().Number == 0 {
+		c.chain = store.NewChain(r.sealed.Hash())
 	}
 	c.send(g, r.batch)
 }
@@ -284,12 +292,29 @@ func (c *committer) set(r row) {
 
 // put encodes a value and sets it.
 func (c *committer) put(key string, encode func(*encoder)) error {
+	r, err := c.encode(key, encode)
+	if err == nil {
+		c.set(r)
+	}
+	return err
+}
+
+// leave encodes a value and writes it with the call at hand, under a key that no
+// call asks for.
+func (c *committer) leave(key string, encode func(*encoder)) error {
+	r, err := c.encode(key, encode)
+	if err == nil {
+		c.sets = append(c.sets, r)
+	}
+	return err
+}
+
+func (c *committer) encode(key string, encode func(*encoder)) (row, error) {
 	at := c.values.begin()
 	encode(&c.values)
 	if err := c.values.err; err != nil {
 		c.values.err = nil
-		return err
+		return row{}, err
 	}
-	c.set(row{key, c.values.seal(key, at)})
-	return nil
+	return row{key, c.values.seal(key, at)}, nil
 }

@@ -137,20 +137,16 @@ func (l ledger) Redeem(r store.Redeemed) error {
 func (l ledger) Leave(rest *store.Rest) error {
 	var room [keyRoom]byte
 	if ev := rest.Event; ev != nil {
-		key := stampKey(appendText(append(room[:0], familyEvent), string(ev.Account)), ev.Time, ev.ID)
-		if err := l.put(key, func(e *encoder) { encodeEvent(e, ev) }); err != nil {
-			return err
-		}
-		b := appendText(append(room[:0], familyByOperation), string(ev.Account))
-		b = appendText(b, string(ev.Operation))
-		if err := l.put(stampKey(b, ev.Time, ev.ID), func(*encoder) {}); err != nil {
+		l.fields = store.AppendEvent(l.fields[:0], ev)
+		l.chain.Link(ev, l.fields)
+		if err := putEvent(l.leave, ev, l.fields); err != nil {
 			return err
 		}
 	}
 	for i := range rest.Refusals {
 		r := &rest.Refusals[i]
 		key := stampKey(appendText(append(room[:0], familyRefusal), string(r.Seller)), r.Time, r.ID)
-		if err := l.put(key, func(e *encoder) { encodeRefusal(e, r) }); err != nil {
+		if err := l.leave(key, func(e *encoder) { encodeRefusal(e, r) }); err != nil {
 			return err
 		}
 	}

@@ -102,6 +102,7 @@ type Store struct {
 	closing   chan struct{}
 	done      chan struct{} // closed when committer and syncer have ended
 	encodings sync.Pool     // of *encoding
+	sealing   sync.Mutex    // who makes a digest or lets go of events
 	// latest is the last group that was given to Pebble, durable or not.
 	latest atomic.Pointer[group]
 

@@ -9,7 +9,7 @@ import (
 )
 
 // Expire lets go of refusals and of days of ClientTokens, a range at a time and
-// not a key: what goes costs nothing until its space is taken back.
+// not a key: what goes costs nothing until its space is taken back; and of events.
 //
 // The ranges are found before the committer is asked. What an Append puts into
 // one of them meanwhile may go or stay: it came at the same time.
@@ -17,11 +17,21 @@ func (s *Store) Expire(ctx context.Context, e store.Expiry) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	r, err := s.expiry(ctx, e)
-	if err != nil {
-		return err
+	if !e.Refusals.IsZero() || !e.Tokens.IsZero() {
+		r, err := s.expiry(ctx, e)
+		if err != nil {
+			return err
+		}
+		if err := s.commit(r); err != nil {
+			return err
+		}
 	}
-	return s.commit(r)
+	if e.Events.IsZero() {
+		return nil
+	}
+	s.sealing.Lock()
+	defer s.sealing.Unlock()
+	return store.ExpireTrail(ctx, s, e.Events, s.dropEvents)
 }
 
 func (s *Store) expiry(ctx context.Context, e store.Expiry) (*request, error) {
@@ -76,4 +86,27 @@ func (s *Store) expireRefusals(ctx context.Context, batch *pebble.Batch, e store
 		err = closed
 	}
 	return err
+}
+
+// dropEvents lets go of the oldest events of a chain, with all that they are found
+// by.
+func (s *Store) dropEvents(ctx context.Context, old []store.Event, floor store.CarriedFloor) error {
+	end, err := s.begin()
+	if err != nil {
+		return err
+	}
+	r := newBatch(ctx, s.db.NewBatch())
+	end()
+	for i := range old {
+		ev := &old[i]
+		for _, key := range []string{eventKey(nil, ev.Account, ev.Time, ev.ID), byOperationKey(nil, ev), byPlaceKey(nil, ev.Chain, ev.Number)} {
+			if err := r.batch.Delete([]byte(key), nil); err != nil {
+				return err
+			}
+		}
+	}
+	if err := setSealed(r.batch, floorKey(floor.Chain), store.AppendPlace(nil, &floor.Place)); err != nil {
+		return err
+	}
+	return s.commit(r)
 }

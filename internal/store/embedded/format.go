@@ -19,7 +19,7 @@ import (
 const (
 	formatFile    = "FORMAT"
 	formatName    = "meterd "
-	formatVersion = 2
+	formatVersion = 3
 )
 
 // readFormat reports whether the directory is still to be made.

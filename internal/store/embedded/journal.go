@@ -138,15 +138,15 @@ func encodePart(part []revision) []byte {
 }
 
 func decodePart(key, fields string) ([]revision, error) {
-	d := decoder{rest: fields}
-	part := make([]revision, d.count())
+	d := store.Unpacker{Rest: fields}
+	part := make([]revision, d.Count())
 	for i := range part {
-		part[i] = revision{d.text(), []byte(d.text())}
-		if k := part[i].key; d.err == nil && (len(k) < 9 || k[0] != familyHistory) {
+		part[i] = revision{d.Text(), []byte(d.Text())}
+		if k := part[i].key; !d.Failed() && (len(k) < 9 || k[0] != familyHistory) {
 			return nil, damaged(key, errKey)
 		}
 	}
-	if err := d.end(); err != nil {
+	if err := d.End(); err != nil {
 		return nil, damaged(key, err)
 	}
 	return part, nil
@@ -168,9 +168,9 @@ func (s *Store) resume() (found bool, err error) {
 		batch := s.db.NewBatch()
 		return true, errors.Join(dropJournal(batch), batch.Commit(pebble.Sync))
 	}
-	d := decoder{rest: fields}
-	parts, number := d.uint(), d.int()
-	if err := d.end(); err != nil {
+	d := store.Unpacker{Rest: fields}
+	parts, number := d.Uint(), d.Int()
+	if err := d.End(); err != nil {
 		return false, damaged(whole, err)
 	}
 	var keys []string

@@ -19,6 +19,9 @@ import (
 //	p product started id                                 a registration, by product
 //	e account time id                                    an event
 //	o account operation time id                          an event, by operation
+//	k chain number                                       an event, by its place in the trail
+//	f chain                                              the last event of a chain that was kept long enough
+//	j number                                             a digest of the trail
 //	s seller time id                                     a refusal
 //	d token                                              who has redeemed a registration token, by its hash
 //	c kind name                                          a catalogue entry as it is
@@ -42,6 +45,9 @@ const (
 	familyByProduct    = 'p'
 	familyEvent        = 'e'
 	familyByOperation  = 'o'
+	familyByPlace      = 'k'
+	familyFloor        = 'f'
+	familyDigest       = 'j'
 	familyRefusal      = 's'
 	familyRedemption   = 'd'
 	familyEntry        = 'c'

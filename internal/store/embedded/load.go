@@ -43,7 +43,10 @@ func (s *Store) load() (*committer, error) {
 		return nil, err
 	}
 	s.catalog.Set(revision, entries, nil)
-	c.days, err = s.tokenDays()
+	if c.days, err = s.tokenDays(); err != nil {
+		return nil, err
+	}
+	c.chain, err = s.newChain()
 	return c, err
 }
 
@@ -54,9 +57,9 @@ func (s *Store) revision() (int64, error) {
 	if err != nil || !ok {
 		return 0, err
 	}
-	d := decoder{rest: fields}
-	n := d.int()
-	if err := d.end(); err != nil {
+	d := store.Unpacker{Rest: fields}
+	n := d.Int()
+	if err := d.End(); err != nil {
 		return 0, damaged(key, err)
 	}
 	return n, nil

@@ -120,7 +120,7 @@ func TestOpenRefuses(t *testing.T) {
 		want  error
 		text  string // the way out
 	}{
-		{"a newer format", write("FORMAT", "meterd 3\n"), embedded.ErrNewerFormat, "upgrade meterd"},
+		{"a newer format", write("FORMAT", "meterd 4\n"), embedded.ErrNewerFormat, "upgrade meterd"},
 		{"the format before the first release", write("FORMAT", "meterd 1\n"), embedded.ErrOldFormat, "start with an empty directory"},
 		{"a strange format", write("FORMAT", "elephant"), embedded.ErrDamaged, "restore the directory"},
 		{"an empty format", write("FORMAT", ""), embedded.ErrDamaged, "restore the directory"},

@@ -24,6 +24,8 @@ type list[T any] struct {
 	lower, upper []byte
 	// query is what else the walk is about; a cursor is good for one query.
 	query []byte
+	// newest turns the walk around: from the upper end down.
+	newest bool
 	// judge says whether a key belongs to the list and, if not, where to go on;
 	// nil: the end. nil judge: every key belongs.
 	judge func(key string) (ok bool, next []byte, err error)
@@ -40,22 +42,21 @@ func page[T any](ctx context.Context, s *Store, l list[T], limit int, cursor str
 	if err != nil {
 		return none, err
 	}
-	first := l.lower
+	first, end := l.lower, l.upper
 	if cursor != "" {
-		var err error
-		if first, err = l.resume(cursor); err != nil {
+		if first, end, err = l.resume(cursor); err != nil {
 			return none, err
 		}
 	}
-	if string(first) >= string(l.upper) {
+	if string(first) >= string(end) {
 		return none, nil
 	}
-	end, err := s.begin()
+	done, err := s.begin()
 	if err != nil {
 		return none, err
 	}
-	defer end()
-	it, err := s.db.NewIterWithContext(ctx, &pebble.IterOptions{LowerBound: first, UpperBound: l.upper})
+	defer done()
+	it, err := s.db.NewIterWithContext(ctx, &pebble.IterOptions{LowerBound: first, UpperBound: end})
 	if err != nil {
 		return none, readError(err)
 	}
@@ -81,6 +82,9 @@ func (l *list[T]) past(err error, first string) error {
 	to := l.reading
 	if info := pebble.ExtractDataCorruptionInfo(err); info != nil {
 		to = string(info.Bounds.End.Key)
+		if l.newest {
+			to = string(info.Bounds.Start)
+		}
 		err = fmt.Errorf("%w; %s was not looked at from %s to %s", err, info.Path, keyForPeople(first), keyForPeople(to))
 	}
 	damage := &store.DamageError{Err: err}
@@ -95,7 +99,11 @@ func (l *list[T]) fill(ctx context.Context, it *pebble.Iterator, limit int) (sto
 		p     store.Page[T]
 		bytes int
 	)
-	for ok := it.First(); ok; {
+	begin, next := it.First, it.Next
+	if l.newest {
+		begin, next = it.Last, it.Prev
+	}
+	for ok := begin(); ok; {
 		if err := ctx.Err(); err != nil {
 			return p, err
 		}
@@ -132,7 +140,7 @@ func (l *list[T]) fill(ctx context.Context, it *pebble.Iterator, limit int) (sto
 		}
 		p.Items, l.last, bytes = append(p.Items, item), at, bytes+len(at)+len(value)
 		l.reading = ""
-		ok = it.Next()
+		ok = next()
 	}
 	return p, nil
 }
@@ -145,20 +153,27 @@ func (l *list[T]) cursor(key string) string {
 	return base64.RawURLEncoding.EncodeToString(append(b, key...))
 }
 
-func (l *list[T]) resume(cursor string) ([]byte, error) {
+func (l *list[T]) resume(cursor string) (first, end []byte, err error) {
 	b, err := base64.RawURLEncoding.DecodeString(cursor)
 	if err != nil || len(b) < sumSize || binary.BigEndian.Uint32(b) != l.sum(string(b[sumSize:])) {
-		return nil, store.ErrCursor
+		return nil, nil, store.ErrCursor
 	}
 	key := b[sumSize:]
 	if string(key) < string(l.lower) || string(key) >= string(l.upper) {
-		return nil, store.ErrCursor
+		return nil, nil, store.ErrCursor
 	}
-	return append(key, 0), nil // the least key above
+	if l.newest {
+		return l.lower, key, nil
+	}
+	return append(key, 0), l.upper, nil // the least key above
 }
 
 func (l *list[T]) sum(key string) uint32 {
-	return crc32.Checksum(slices.Concat(l.lower, []byte{0}, l.upper, []byte{0}, l.query, []byte{0}, []byte(key)), castagnoli)
+	way := []byte{0}
+	if l.newest {
+		way[0] = 1
+	}
+	return crc32.Checksum(slices.Concat(l.lower, []byte{0}, l.upper, way, l.query, []byte{0}, []byte(key)), castagnoli)
 }
 
 // during bounds a walk by time, to excluded; zero times are no bounds. prefix

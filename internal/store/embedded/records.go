@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"math"
-	"slices"
 
 	"github.com/meterd/meterd/internal/metering"
 	"github.com/meterd/meterd/internal/store"
@@ -211,31 +210,4 @@ func (s *Store) Refusals(ctx context.Context, q store.RefusalQuery) (store.Page[
 	}
 	lower, upper := during(appendText([]byte{familyRefusal}, string(q.Seller)), q.From, q.To)
 	return page(ctx, s, list[store.Refusal]{lower: lower, upper: upper, read: decodeRefusal}, q.Limit, q.Cursor)
-}
-
-// Events lists an account's events, oldest first. Those of one operation are
-// found by an index of their own: a few among millions cost a few.
-func (s *Store) Events(ctx context.Context, q store.EventQuery) (store.Page[store.Event], error) {
-	if err := errors.Join(store.CheckText(string(q.Account)), store.CheckText(string(q.Operation))); err != nil {
-		return store.Page[store.Event]{}, err
-	}
-	all := appendText([]byte{familyEvent}, string(q.Account))
-	if q.Operation == "" {
-		lower, upper := during(all, q.From, q.To)
-		return page(ctx, s, list[store.Event]{lower: lower, upper: upper, read: decodeEvent}, q.Limit, q.Cursor)
-	}
-	some := appendText(appendText([]byte{familyByOperation}, string(q.Account)), string(q.Operation))
-	lower, upper := during(some, q.From, q.To)
-	return page(ctx, s, list[store.Event]{
-		lower: lower,
-		upper: upper,
-		read: func(key, _ string) (store.Event, error) {
-			main := string(slices.Concat(all, []byte(key[len(some):])))
-			fields, err := s.indexed(key, main)
-			if err != nil {
-				return store.Event{}, err
-			}
-			return decodeEvent(main, fields)
-		},
-	}, q.Limit, q.Cursor)
 }

@@ -22,9 +22,10 @@ type request struct {
 	call   store.Call // its records as they are read back
 	weight int        // in bytes, about
 
-	batch    *pebble.Batch // not nil: it is written as it is, and call is empty
-	forget   int32         // days before this one hold no tokens after the batch
-	imported bool          // the batch has records or tokens
+	batch    *pebble.Batch      // not nil: it is written as it is, and call is empty
+	forget   int32              // days before this one hold no tokens after the batch
+	imported bool               // the batch has records or tokens
+	sealed   *store.TrailDigest // that the batch has
 
 	*encoding // of the call
 

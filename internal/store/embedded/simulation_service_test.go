@@ -131,11 +131,11 @@ func (d *day) event(c store.Call, op metering.Operation, record *metering.Record
 		}
 		ev := &store.Event{ID: id, Time: c.At, Account: c.Account, Operation: op, Region: c.Region}
 		if out.Answer != nil {
-			ev.Records = []metering.ID{*out.Answer}
+			ev.Records = []store.EventRecord{{ID: *out.Answer}}
 			return store.Rest{Event: ev}, nil
 		}
 		for i := range out.Holders {
-			ev.Records = append(ev.Records, out.Holders[i].ID)
+			ev.Records = append(ev.Records, store.EventRecord{ID: out.Holders[i].ID})
 		}
 		rest := store.Rest{Event: ev}
 		if record != nil {

@@ -33,22 +33,22 @@ func decodeRecord(key, fields string) (metering.Record, error) {
 	if err != nil {
 		return metering.Record{}, damaged(key, err)
 	}
-	d := decoder{rest: fields}
-	r := metering.Record{ID: d.id(), Key: k, Timestamp: d.time(), Received: d.time(), Workload: d.text(), Quantity: int32(d.int())}
-	if n := d.count(); n > 0 {
+	d := store.Unpacker{Rest: fields}
+	r := metering.Record{ID: d.ID(), Key: k, Timestamp: d.Time(), Received: d.Time(), Workload: d.Text(), Quantity: int32(d.Int())}
+	if n := d.Count(); n > 0 {
 		r.Allocations = make([]metering.Allocation, n)
 	}
 	for i := range r.Allocations {
 		a := &r.Allocations[i]
-		a.Quantity = int32(d.int())
-		if n := d.count(); n > 0 {
+		a.Quantity = int32(d.Int())
+		if n := d.Count(); n > 0 {
 			a.Tags = make([]metering.Tag, n)
 		}
 		for j := range a.Tags {
-			a.Tags[j] = metering.Tag{Key: d.text(), Value: d.text()}
+			a.Tags[j] = metering.Tag{Key: d.Text(), Value: d.Text()}
 		}
 	}
-	if err := d.end(); err != nil {
+	if err := d.End(); err != nil {
 		return metering.Record{}, damaged(key, err)
 	}
 	return r, nil
@@ -67,40 +67,37 @@ func encodeRegistration(e *encoder, r *metering.Registration) {
 }
 
 func decodeRegistration(id metering.ID, key, fields string) (metering.Registration, error) {
-	d := decoder{rest: fields}
+	d := store.Unpacker{Rest: fields}
 	r := metering.Registration{
-		ID: id, Product: metering.ProductCode(d.text()), Account: metering.AccountID(d.text()),
-		Workload: d.text(), Platform: metering.Platform(d.text()), Region: d.text(),
-		Heartbeat: time.Duration(d.int()), Started: d.time(), LastSeen: d.time(), Stopped: d.time(),
+		ID: id, Product: metering.ProductCode(d.Text()), Account: metering.AccountID(d.Text()),
+		Workload: d.Text(), Platform: metering.Platform(d.Text()), Region: d.Text(),
+		Heartbeat: time.Duration(d.Int()), Started: d.Time(), LastSeen: d.Time(), Stopped: d.Time(),
 	}
-	if err := d.end(); err != nil {
+	if err := d.End(); err != nil {
 		return metering.Registration{}, damaged(key, err)
 	}
 	return r, nil
 }
 
-func encodeEvent(e *encoder, ev *store.Event) {
-	e.text(string(ev.Operation))
-	e.text(ev.RequestID)
-	e.text(ev.KeyID)
-	e.text(ev.Region)
-	e.uint(uint64(len(ev.Records)))
-	for _, id := range ev.Records {
-		e.id(id)
-	}
+// encodeEvent writes an event whose fields have been appended to its link's place.
+func encodeEvent(e *encoder, ev *store.Event, fields []byte) {
+	e.b = append(store.AppendLink(e.b, &ev.Link), fields...)
 }
 
 func decodeEvent(key, fields string) (store.Event, error) {
-	k, d := keyReader{rest: key[1:]}, decoder{rest: fields}
+	k, u := keyReader{rest: key[1:]}, store.Unpacker{Rest: fields}
 	ev := store.Event{Account: metering.AccountID(k.text()), Time: k.time(), ID: k.id()}
-	ev.Operation, ev.RequestID, ev.KeyID, ev.Region = metering.Operation(d.text()), d.text(), d.text(), d.text()
-	if n := d.count(); n > 0 {
-		ev.Records = make([]metering.ID, n)
+	if k.bad || k.rest != "" {
+		return ev, damaged(key, errKey)
 	}
-	for i := range ev.Records {
-		ev.Records[i] = d.id()
+	ev.Link = store.UnpackLink(&u)
+	if u.Failed() {
+		return ev, damaged(key, u.End())
 	}
-	return ev, whole(key, &k, &d)
+	if err := store.UnpackEvent(&ev, u.Rest); err != nil {
+		return ev, damaged(key, err)
+	}
+	return ev, nil
 }
 
 func encodeKey(e *encoder, k *metering.Key) {
@@ -113,10 +110,10 @@ func encodeKey(e *encoder, k *metering.Key) {
 	e.int(int64(k.Hour))
 }
 
-func decodeKey(d *decoder) metering.Key {
+func decodeKey(d *store.Unpacker) metering.Key {
 	return metering.Key{
-		Kind: metering.KeyKind(d.uint()), Account: metering.AccountID(d.text()), Region: d.text(),
-		Product: metering.ProductCode(d.text()), Party: d.text(), Dimension: d.text(), Hour: metering.Hour(d.int()),
+		Kind: metering.KeyKind(d.Uint()), Account: metering.AccountID(d.Text()), Region: d.Text(),
+		Product: metering.ProductCode(d.Text()), Party: d.Text(), Dimension: d.Text(), Hour: metering.Hour(d.Int()),
 	}
 }
 
@@ -154,16 +151,16 @@ const (
 )
 
 func decodeRefusal(key, fields string) (store.Refusal, error) {
-	k, d := keyReader{rest: key[1:]}, decoder{rest: fields}
+	k, d := keyReader{rest: key[1:]}, store.Unpacker{Rest: fields}
 	r := store.Refusal{Seller: metering.AccountID(k.text()), Time: k.time(), ID: k.id()}
-	r.Account, r.KeyID, r.Region, r.Operation = metering.AccountID(d.text()), d.text(), d.text(), metering.Operation(d.text())
-	r.RequestID, r.Product, r.Reason, r.Detail = d.text(), metering.ProductCode(d.text()), d.text(), d.text()
-	if of := d.uint(); of != refusedCall {
+	r.Account, r.KeyID, r.Region, r.Operation = metering.AccountID(d.Text()), d.Text(), d.Text(), metering.Operation(d.Text())
+	r.RequestID, r.Product, r.Reason, r.Detail = d.Text(), metering.ProductCode(d.Text()), d.Text(), d.Text()
+	if of := d.Uint(); of != refusedCall {
 		r.Record = new(store.RefusedRecord)
 		if of == refusedHeld {
-			r.Record.Held = &store.Held{ID: d.id(), Quantity: int32(d.int())}
+			r.Record.Held = &store.Held{ID: d.ID(), Quantity: int32(d.Int())}
 		}
-		r.Record.Key, r.Record.Timestamp, r.Record.Quantity = decodeKey(&d), d.time(), int32(d.int())
+		r.Record.Key, r.Record.Timestamp, r.Record.Quantity = decodeKey(&d), d.Time(), int32(d.Int())
 	}
 	return r, whole(key, &k, &d)
 }
@@ -177,20 +174,20 @@ func encodeRedeemed(e *encoder, r *store.Redeemed) {
 }
 
 func decodeRedeemed(key, fields string) (store.Redeemed, error) {
-	d := decoder{rest: fields}
-	r := store.Redeemed{Account: metering.AccountID(d.text()), KeyID: d.text(), First: d.time(), Last: d.time(), Count: int(d.uint())}
-	if err := d.end(); err != nil {
+	d := store.Unpacker{Rest: fields}
+	r := store.Redeemed{Account: metering.AccountID(d.Text()), KeyID: d.Text(), First: d.Time(), Last: d.Time(), Count: int(d.Uint())}
+	if err := d.End(); err != nil {
 		return store.Redeemed{}, damaged(key, err)
 	}
 	return r, nil
 }
 
 // whole says whether a key and its value were read to their ends.
-func whole(key string, k *keyReader, d *decoder) error {
+func whole(key string, k *keyReader, d *store.Unpacker) error {
 	if k.bad || k.rest != "" {
 		return damaged(key, errKey)
 	}
-	if err := d.end(); err != nil {
+	if err := d.End(); err != nil {
 		return damaged(key, err)
 	}
 	return nil
@@ -232,12 +229,12 @@ func encodeLast(e *encoder, all []last) {
 }
 
 func decodeLast(key, fields string) ([]last, error) {
-	d := decoder{rest: fields}
-	all := make([]last, d.count())
+	d := store.Unpacker{Rest: fields}
+	all := make([]last, d.Count())
 	for i := range all {
-		all[i] = last{metering.ProductCode(d.text()), d.id()}
+		all[i] = last{metering.ProductCode(d.Text()), d.ID()}
 	}
-	if err := d.end(); err != nil {
+	if err := d.End(); err != nil {
 		return nil, damaged(key, err)
 	}
 	return all, nil
@@ -259,10 +256,10 @@ func encodeVersion(e *encoder, v *version) {
 }
 
 func decodeVersion(key, fields string) (version, error) {
-	d := decoder{rest: fields}
-	v := version{number: d.int(), by: d.text(), at: d.time()}
-	v.entry, d.rest = d.rest, ""
-	if err := d.end(); err != nil {
+	d := store.Unpacker{Rest: fields}
+	v := version{number: d.Int(), by: d.Text(), at: d.Time()}
+	v.entry, d.Rest = d.Rest, ""
+	if err := d.End(); err != nil {
 		return version{}, damaged(key, err)
 	}
 	return v, nil

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -130,13 +131,17 @@ func (s *Store) sort(part []store.Item) (*sheet, []keptRevision, error) {
 			sh.bound[key] = binding{b.Token.Hash, b.Answer, b.Day}
 			sh.tokens = append(sh.tokens, key)
 		case item.Event != nil:
-			sh.events = append(sh.events, item.Event)
+			sh.bringEvent(item.Event)
 		case item.Refusal != nil:
 			kept, err := keepRefusal(item.Refusal)
 			if err != nil {
 				return nil, nil, err
 			}
 			sh.refusals = append(sh.refusals, kept)
+		case item.Floor != nil:
+			sh.bringFloor(*item.Floor)
+		case item.Digest != nil:
+			sh.digests = append(sh.digests, item.Digest)
 		case item.Revision != nil:
 			revisions = append(revisions, *item.Revision)
 		}
@@ -152,6 +157,22 @@ func (sh *sheet) bringRecord(r *metering.Record) error {
 	}
 	sh.records = append(sh.records, &kept)
 	return nil
+}
+
+// bringEvent brings the event's chain, too. Its floor, if it has one, comes later.
+func (sh *sheet) bringEvent(ev *store.Event) {
+	sh.events = append(sh.events, keepEvent(ev, store.AppendEvent(nil, ev)))
+	sh.bringFloor(store.CarriedFloor{Chain: ev.Chain})
+}
+
+func (sh *sheet) bringFloor(f store.CarriedFloor) {
+	i := slices.IndexFunc(sh.floors, func(other store.CarriedFloor) bool { return other.Chain == f.Chain })
+	switch {
+	case i < 0:
+		sh.floors = append(sh.floors, f)
+	case sh.floors[i].Number < f.Number:
+		sh.floors[i] = f
+	}
 }
 
 // bring writes what the part has brought. What is there was brought by the same

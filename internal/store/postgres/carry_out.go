@@ -25,7 +25,7 @@ type table func(ctx context.Context, s *Store, place json.RawMessage) (part, err
 // tables are those that hold anything, in the order in which they are carried: the
 // catalogue first, so that what the rest refers to is there before it.
 var tables = []table{
-	outRevisions, outRecords, outTokens, outAdmissions, outRegistrations, outRedemptions, outEvents, outRefusals,
+	outRevisions, outRecords, outTokens, outAdmissions, outRegistrations, outRedemptions, outEvents, outRefusals, outFloors, outDigests,
 }
 
 // outward is where an export stands: in which table, and after which row.
@@ -195,12 +195,23 @@ func (h happened) key() []any { return []any{h.Account, h.At, h.ID} }
 
 func outEvents(ctx context.Context, s *Store, from json.RawMessage) (part, error) {
 	return out(ctx, s, from, happened{At: math.MinInt64}, exportEvents, happened.key, scanEvent,
-		func(ev *store.Event) happened { return happened{string(ev.Account), nanos(ev.Time), ev.ID} },
-		func(ev *store.Event) store.Item { return store.Item{Event: ev} }, small)
+		happenedTo, func(ev *store.Event) store.Item { return store.Item{Event: ev} }, sizeOfEvent)
 }
 
 func outRefusals(ctx context.Context, s *Store, from json.RawMessage) (part, error) {
 	return out(ctx, s, from, happened{At: math.MinInt64}, exportRefusals, happened.key, scanRefusal,
 		func(r *store.Refusal) happened { return happened{string(r.Account), nanos(r.Time), r.ID} },
 		func(r *store.Refusal) store.Item { return store.Item{Refusal: r} }, small)
+}
+
+func outFloors(ctx context.Context, s *Store, from json.RawMessage) (part, error) {
+	return out(ctx, s, from, [16]byte{}, exportFloors, func(id [16]byte) []any { return []any{id} }, scanFloor,
+		func(f *store.CarriedFloor) [16]byte { return f.Chain },
+		func(f *store.CarriedFloor) store.Item { return store.Item{Floor: f} }, small)
+}
+
+func outDigests(ctx context.Context, s *Store, from json.RawMessage) (part, error) {
+	return out(ctx, s, from, 0, findDigests, func(number int64) []any { return []any{number} }, scanDigest,
+		func(d *store.TrailDigest) int64 { return d.Number },
+		func(d *store.TrailDigest) store.Item { return store.Item{Digest: d} }, small)
 }

@@ -20,11 +20,11 @@ const (
 )
 
 // The tables that calls write, which are spread by the calling account and lie
-// together, the first of them first; and those of the catalogue, of which every
-// worker has a copy.
+// together, the first of them first; and those of the catalogue and of the trail, of
+// which every worker has a copy.
 var (
 	distributed = []string{"record", "client_token", "admission", "registration", "running", "redemption", "event", "refusal"}
-	referenced  = []string{"entry", "revision", "catalogue"}
+	referenced  = []string{"entry", "revision", "catalogue", "chain", "trail_digest"}
 )
 
 // Distribute spreads the tables of a migrated database over the workers of a

@@ -100,17 +100,30 @@ func redemptionChanges(all []resolved) []any {
 	}
 }
 
-func eventColumnsOf(all []*store.Event) []any {
-	type row = *store.Event
+func eventColumnsOf(all []keptEvent) []any {
 	return []any{
-		column(all, func(e *row) string { return string((*e).Account) }),
-		column(all, func(e *row) int64 { return nanos((*e).Time) }),
-		uuids(all, func(e *row) metering.ID { return (*e).ID }),
-		column(all, func(e *row) string { return string((*e).Operation) }),
-		column(all, func(e *row) string { return (*e).RequestID }),
-		column(all, func(e *row) string { return (*e).KeyID }),
-		column(all, func(e *row) string { return (*e).Region }),
-		column(all, func(e *row) []byte { return idsOf(*e) }),
+		column(all, func(e *keptEvent) string { return string(e.Account) }),
+		column(all, func(e *keptEvent) int64 { return nanos(e.Time) }),
+		uuids(all, func(e *keptEvent) metering.ID { return e.ID }),
+		column(all, func(e *keptEvent) string { return string(e.Operation) }),
+		uuids(all, func(e *keptEvent) metering.ID { return e.Chain }),
+		column(all, func(e *keptEvent) int64 { return e.Number }),
+		column(all, func(e *keptEvent) []byte { return e.body }),
+	}
+}
+
+func chainColumns(all []store.CarriedFloor) []any {
+	return []any{
+		uuids(all, func(f *store.CarriedFloor) metering.ID { return f.Chain }),
+		column(all, func(f *store.CarriedFloor) int64 { return f.Number }),
+		column(all, func(f *store.CarriedFloor) []byte { return f.Hash[:] }),
+	}
+}
+
+func digestColumns(all []*store.TrailDigest) []any {
+	return []any{
+		column(all, func(d **store.TrailDigest) int64 { return (*d).Number }),
+		column(all, func(d **store.TrailDigest) []byte { return store.AppendDigest(nil, *d) }),
 	}
 }
 

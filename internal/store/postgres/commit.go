@@ -30,6 +30,8 @@ var errBusy = fmt.Errorf("%w: it has too much to do", store.ErrUnavailable)
 type committer struct {
 	s    *Store
 	next *request // taken, and of no group yet
+	// chain is where the events go; its zero value has not begun.
+	chain store.Chain
 }
 
 func newCommitter(s *Store) *committer { return &committer{s: s} }
@@ -75,10 +77,18 @@ func (c *committer) settle(group []*request) {
 func (c *committer) commit(group []*request) error {
 	ctx, cancel := context.WithTimeout(context.Background(), groupTime)
 	defer cancel()
+	if c.chain == (store.Chain{}) {
+		c.chain = store.NewChain(*c.s.sealed.Load())
+	}
 	for broken := 0; ; {
-		err := c.s.within(ctx, func(tx *transaction) error { return c.s.try(ctx, tx, group) })
+		chain := c.chain
+		err := c.s.within(ctx, func(tx *transaction) error { return c.s.try(ctx, tx, group, &chain) })
 		switch {
-		case err == nil, errors.Is(err, store.ErrUnknown):
+		case err == nil:
+			c.chain = chain
+			return nil
+		case errors.Is(err, store.ErrUnknown):
+			c.chain = store.Chain{} // whether it goes on is not known: the next group begins another
 			return err
 		case again(err) && ctx.Err() == nil:
 			pause(ctx, err)
@@ -102,7 +112,8 @@ func pause(ctx context.Context, err error) {
 }
 
 // try decides a group on what is stored, and writes what was decided.
-func (s *Store) try(ctx context.Context, tx *transaction, group []*request) error {
+// Their events go to the end of the chain.
+func (s *Store) try(ctx context.Context, tx *transaction, group []*request, chain *store.Chain) error {
 	sh := newSheet(group)
 	if err := sh.find(ctx, s, tx); err != nil {
 		return err
@@ -115,6 +126,7 @@ func (s *Store) try(ctx context.Context, tx *transaction, group []*request) erro
 	for _, r := range group {
 		sh.decide(r)
 	}
+	sh.link(chain)
 	written, err := sh.write(ctx, s, tx)
 	if err != nil || written {
 		return err

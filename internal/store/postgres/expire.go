@@ -26,12 +26,18 @@ func (s *Store) Expire(ctx context.Context, e store.Expiry) error {
 			return err
 		}
 	}
-	if e.Tokens.IsZero() {
+	if !e.Tokens.IsZero() {
+		err := s.expire(ctx, func(ctx context.Context, tx *transaction) (int, error) {
+			return expireTokens(ctx, tx, int64(store.Day(e.Tokens)))
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if e.Events.IsZero() {
 		return nil
 	}
-	return s.expire(ctx, func(ctx context.Context, tx *transaction) (int, error) {
-		return expireTokens(ctx, tx, int64(store.Day(e.Tokens)))
-	})
+	return store.ExpireTrail(ctx, s, e.Events, s.dropEvents)
 }
 
 // expire runs batches until one finds nothing to do.

@@ -81,28 +81,6 @@ func (s *Store) Refusals(ctx context.Context, q store.RefusalQuery) (store.Page[
 	}, q.Limit, q.Cursor)
 }
 
-// Events lists an account's events, oldest first. Those of one operation have an
-// index of their own: a few among millions cost a few.
-func (s *Store) Events(ctx context.Context, q store.EventQuery) (store.Page[store.Event], error) {
-	if err := store.CheckText(string(q.Account), string(q.Operation)); err != nil {
-		return store.Page[store.Event]{}, err
-	}
-	least, end := during(q.From, q.To)
-	return page(ctx, s, list[store.Event, moment]{
-		about: []any{"events", q.Account, q.Operation, least, end}, start: moment{At: math.MinInt64},
-		query: func(after moment, limit int) (string, []any) {
-			args := []any{string(q.Account), least, end, after.At, after.ID, limit}
-			if q.Operation == "" {
-				return eventsByAccount, args
-			}
-			return eventsByOperation, append(args, string(q.Operation))
-		},
-		scan: scanEvent,
-		at:   func(ev *store.Event) moment { return moment{nanos(ev.Time), ev.ID} },
-		size: func(*store.Event) int { return sizeOfRow },
-	}, q.Limit, q.Cursor)
-}
-
 // Admitted reports whether the workload was admitted for the product.
 func (s *Store) Admitted(ctx context.Context, a store.Admission) (bool, error) {
 	_, ok, err := find(ctx, s, findAdmission, pgx.RowTo[string], string(a.Account), a.Workload, string(a.Product))

@@ -78,7 +78,7 @@ func (l *load) send(s *postgres.Store, c store.Call) error {
 	c.After = func(out store.Outcome) (store.Rest, error) {
 		e := &store.Event{ID: event, Time: noon(), Account: seller, Operation: metering.BatchMeterUsage, Region: c.Region}
 		for i := range out.Holders {
-			e.Records = append(e.Records, out.Holders[i].ID)
+			e.Records = append(e.Records, store.EventRecord{ID: out.Holders[i].ID})
 		}
 		return store.Rest{Event: e}, nil
 	}

@@ -103,7 +103,8 @@ type Store struct {
 	writes, reads *pgxpool.Pool
 
 	catalog *store.Catalog
-	changes chan struct{} // has whoever changes the catalogue in memory
+	sealed  atomic.Pointer[[32]byte] // the hash of the newest digest that is known: what a chain begins after
+	changes chan struct{}            // has whoever changes the catalogue in memory
 	health  health
 	look    chan struct{} // asks for a look at the catalogue now
 
@@ -169,6 +170,9 @@ func (s *Store) open(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	if err := s.load(ctx); err != nil {
+		return err
+	}
+	if err := s.loadTrail(ctx); err != nil {
 		return err
 	}
 	if s.accept != nil {

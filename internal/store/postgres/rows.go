@@ -155,36 +155,6 @@ func scanRedemption(row pgx.CollectableRow) (redemption, error) {
 	return r, nil
 }
 
-// scanEvent reads eventColumns.
-func scanEvent(row pgx.CollectableRow) (store.Event, error) {
-	var (
-		ev       store.Event
-		happened int64
-		id       [16]byte
-		records  []byte
-	)
-	if err := row.Scan(&ev.Account, &happened, &id, &ev.Operation, &ev.RequestID, &ev.KeyID, &ev.Region, &records); err != nil {
-		return ev, err
-	}
-	ev.Time, ev.ID = instant(happened), id
-	if len(records)%len(id) != 0 {
-		return ev, fmt.Errorf("%w: event %s tells of %d bytes of ids", ErrDamaged, ev.ID, len(records))
-	}
-	for ; len(records) > 0; records = records[len(id):] {
-		ev.Records = append(ev.Records, metering.ID(records[:len(id)]))
-	}
-	return ev, nil
-}
-
-// idsOf are the ids of an event's records in a row.
-func idsOf(ev *store.Event) []byte {
-	all := make([]byte, 0, len(ev.Records)*len(metering.ID{}))
-	for _, id := range ev.Records {
-		all = append(all, id[:]...)
-	}
-	return all
-}
-
 // keptRefusal is a refusal with what is stored in another form than it has.
 type keptRefusal struct {
 	*store.Refusal

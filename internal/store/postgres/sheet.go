@@ -24,7 +24,9 @@ type sheet struct {
 	records    []*keptRecord
 	tokens     []tokenKey
 	admissions []store.Admission
-	events     []*store.Event
+	events     []keptEvent
+	floors     []store.CarriedFloor
+	digests    []*store.TrailDigest
 	refusals   []keptRefusal
 
 	undo []func() // takes back what the call at hand has done, last step first
@@ -227,7 +229,7 @@ func (l ledger) Update(r metering.Registration) error {
 // Leave writes what After has added.
 func (l ledger) Leave(rest *store.Rest) error {
 	if rest.Event != nil {
-		add(l.sheet, &l.events, rest.Event)
+		add(l.sheet, &l.events, keptEvent{Event: rest.Event})
 	}
 	for i := range rest.Refusals {
 		kept, err := keepRefusal(&rest.Refusals[i])

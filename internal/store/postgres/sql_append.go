@@ -107,8 +107,8 @@ FROM unnest($1::text[], $2::bytea[], $3::bigint[], $4::text[], $5::bigint[], $6:
 	AS k (account, token, was, key_id, last_redeemed, times)
 WHERE t.account = k.account AND t.token = k.token AND t.times = k.was` + tenantMark
 
-const insertEvents = `INSERT INTO event (account, happened, id, operation, request_id, key_id, region, records)
-SELECT * FROM unnest($1::text[], $2::bigint[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bytea[])
+const insertEvents = `INSERT INTO event (account, happened, id, operation, chain, number, body)
+SELECT * FROM unnest($1::text[], $2::bigint[], $3::uuid[], $4::text[], $5::uuid[], $6::bigint[], $7::bytea[])
 ON CONFLICT DO NOTHING`
 
 const insertRefusals = `INSERT INTO refusal (account, happened, id, seller, key_id, region, operation, request_id, product, reason, detail, record)

@@ -44,4 +44,7 @@ WHERE one = 1 AND importing = $1`
 
 const holdsAnything = `SELECT EXISTS (SELECT 1 FROM revision) OR EXISTS (SELECT 1 FROM record) OR EXISTS (SELECT 1 FROM client_token)
 	OR EXISTS (SELECT 1 FROM admission) OR EXISTS (SELECT 1 FROM registration) OR EXISTS (SELECT 1 FROM redemption)
-	OR EXISTS (SELECT 1 FROM event) OR EXISTS (SELECT 1 FROM refusal)`
+	OR EXISTS (SELECT 1 FROM event) OR EXISTS (SELECT 1 FROM refusal) OR EXISTS (SELECT 1 FROM trail_digest)`
+
+// Chains that have a floor; the others are those of their events.
+const exportFloors = `SELECT id, floor, floor_hash FROM chain WHERE floor > 0 AND id > $1 ORDER BY id LIMIT $2`

@@ -50,18 +50,6 @@ FROM refusal
 WHERE seller = $1 AND happened >= $2 AND happened < $3 AND (happened, id) > ($4, $5)
 ORDER BY happened, id LIMIT $6`
 
-const eventColumns = `account, happened, id, operation, request_id, key_id, region, records`
-
-const eventsByAccount = `SELECT ` + eventColumns + `
-FROM event
-WHERE account = $1 AND happened >= $2 AND happened < $3 AND (happened, id) > ($4, $5)
-ORDER BY happened, id LIMIT $6`
-
-const eventsByOperation = `SELECT ` + eventColumns + `
-FROM event
-WHERE account = $1 AND happened >= $2 AND happened < $3 AND (happened, id) > ($4, $5) AND operation = $7
-ORDER BY happened, id LIMIT $6`
-
 const findAdmission = `SELECT account FROM admission WHERE account = $1 AND workload = $2 AND product = $3`
 
 const findRedemption = `SELECT account, token, key_id, first_redeemed, last_redeemed, times FROM redemption WHERE token = $1`

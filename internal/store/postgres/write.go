@@ -74,7 +74,9 @@ func (sh *sheet) wishes() []wish {
 		{updateRunning, len(next), true, func() []any { return runningColumns(next, true) }},
 		{insertRedemptions, len(redeemed), true, func() []any { return redemptionColumns(redeemed) }},
 		{updateRedemptions, len(again), true, func() []any { return redemptionChanges(again) }},
-		{insertEvents, len(sh.events), false, func() []any { return eventColumnsOf(sh.events) }},
+		{insertEvents, len(sh.events), true, func() []any { return eventColumnsOf(sh.events) }},
+		{insertChains, len(sh.floors), false, func() []any { return chainColumns(sh.floors) }},
+		{insertDigests, len(sh.digests), true, func() []any { return digestColumns(sh.digests) }},
 		{insertRefusals, len(sh.refusals), false, func() []any { return refusalColumnsOf(sh.refusals) }},
 	}
 }

@@ -309,7 +309,7 @@ func (e events) Events(_ context.Context, q store.EventQuery) (store.Page[store.
 }
 
 func TestTrail(t *testing.T) {
-	mine, theirs := store.Event{Account: us, Records: []metering.ID{a.ID}}, store.Event{Account: them, Records: []metering.ID{a.ID, c.ID}}
+	mine, theirs := store.Event{Account: us, Records: []store.EventRecord{{ID: a.ID}}}, store.Event{Account: them, Records: []store.EventRecord{{ID: a.ID}, {ID: c.ID}}}
 	for _, tt := range []struct {
 		trail events
 		want  string

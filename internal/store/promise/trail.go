@@ -45,8 +45,8 @@ func eventsOf(ctx context.Context, t Trail, account metering.AccountID) (map[met
 			return nil, err
 		}
 		for i := range page.Items {
-			for _, id := range page.Items[i].Records {
-				named[id] = true
+			for _, r := range page.Items[i].Records {
+				named[r.ID] = true
 			}
 		}
 		if q.Cursor = page.Next; q.Cursor == "" {

@@ -29,7 +29,18 @@ func (k *court) furnish() *furnished {
 	k.furnishTraces()
 	k.furnishRegistrations(w)
 	k.furnishCatalogue(w)
+	k.furnishTrail()
 	return w
+}
+
+// furnishTrail leaves two digests, and takes the first event off each chain that
+// begins with it.
+func (k *court) furnishTrail() {
+	k.seal(noon())
+	if err := k.store.Expire(k.Context(), store.Expiry{Events: noon().Add(time.Nanosecond)}); err != nil {
+		k.Fatal(err)
+	}
+	k.seal(noon().Add(time.Hour))
 }
 
 func (k *court) furnishRecords(w *furnished) {
@@ -190,6 +201,7 @@ func (k *court) readings(w *furnished) map[string]any {
 			found["events "+string(account)+" "+string(op)] = all
 		}
 	}
+	found["extents"], found["digests"] = k.extents(), k.digests()
 	for _, p := range products {
 		all := pages(k, func(cursor string) (store.Page[metering.Registration], error) {
 			return k.store.Registrations(k.background(), store.RegistrationQuery{Product: p, Cursor: cursor})

@@ -92,13 +92,13 @@ func (k *court) sound(when string, acked map[metering.ID]metering.Record) {
 		k.Fatalf("%s: %d events of two records each, %d records", when, len(events), len(got))
 	}
 	for _, ev := range events {
-		admitted, err := k.store.Admitted(k.Context(), store.Admission{Account: seller, Workload: ev.Records[0].String(), Product: product})
+		admitted, err := k.store.Admitted(k.Context(), store.Admission{Account: seller, Workload: ev.Records[0].ID.String(), Product: product})
 		if err != nil || !admitted {
 			k.Fatalf("%s: a call's event is there and its admission is not (error %v)", when, err)
 		}
-		for _, id := range ev.Records {
-			if _, ok := got[id]; !ok {
-				k.Fatalf("%s: a call's event is there and its record %s is not", when, id)
+		for _, r := range ev.Records {
+			if _, ok := got[r.ID]; !ok {
+				k.Fatalf("%s: a call's event is there and its record %s is not", when, r.ID)
 			}
 		}
 	}

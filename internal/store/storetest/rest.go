@@ -264,14 +264,14 @@ func lists(k *court) {
 		for _, account := range []metering.AccountID{seller, seller2} {
 			ev := store.Event{
 				ID: k.ids.next(), Time: noon().Add(time.Duration(i/2) * time.Second), Account: account, Operation: operations[i%3],
-				RequestID: fmt.Sprint("r", i), KeyID: "AKIA", Region: region, Records: []metering.ID{k.ids.next()}[:i%2],
+				RequestID: k.ids.next(), Region: region, Records: []store.EventRecord{{ID: k.ids.next()}}[:i%2],
 			}
 			if len(ev.Records) == 0 {
 				ev.Records = nil
 			}
 			r := store.Refusal{
 				ID: ev.ID, Time: ev.Time, Seller: account, Account: account, KeyID: "AKIA", Region: region, Operation: operations[i%3],
-				RequestID: ev.RequestID, Product: products[i%3], Reason: "ThrottlingException", Detail: "Rate exceeded",
+				RequestID: ev.RequestID.String(), Product: products[i%3], Reason: "ThrottlingException", Detail: "Rate exceeded",
 			}
 			if i%4 != 0 { // a record, and not the whole call
 				r.Reason, r.Detail = string(metering.CustomerNotSubscribed), ""
@@ -288,6 +288,7 @@ func lists(k *court) {
 				return store.Rest{Event: &ev, Refusals: []store.Refusal{r}}, nil
 			}
 			k.append(c)
+			ev.Link = store.Link{}
 			events, refusals = append(events, ev), append(refusals, r)
 		}
 	}
@@ -306,6 +307,10 @@ func lists(k *court) {
 				for _, limit := range []int{0, 1, 3} {
 					q := store.EventQuery{Account: seller, Operation: op, From: span[0], To: span[1], Limit: limit}
 					k.equal(fmt.Sprintf("%s: events %+v", when, q), k.events(q), want)
+					q.Newest = true
+					turned := slices.Clone(want)
+					slices.Reverse(turned)
+					k.equal(fmt.Sprintf("%s: events %+v", when, q), k.events(q), turned)
 				}
 			}
 			var want []store.Refusal

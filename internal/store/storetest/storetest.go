@@ -85,6 +85,7 @@ func Run(t *testing.T, open func(t *testing.T) Subject) {
 		{"24_large_change", largeChange},
 		{"25_every_record", everyRecord},
 		{"26_carried", carried},
+		{"27_trail", trail},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			k := &court{T: t, subject: open(t), another: func() Subject { return open(t) }}

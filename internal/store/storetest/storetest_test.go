@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -70,6 +71,20 @@ func (f *forgetful) Refusals(context.Context, store.RefusalQuery) (store.Page[st
 
 func (f *forgetful) Events(context.Context, store.EventQuery) (store.Page[store.Event], error) {
 	return store.Page[store.Event]{}, nil
+}
+
+func (f *forgetful) Extents(context.Context) ([]store.Extent, error) { return nil, nil }
+
+func (f *forgetful) Trail(context.Context, store.TrailQuery) (store.Page[store.Event], error) {
+	return store.Page[store.Event]{}, nil
+}
+
+func (f *forgetful) Digests(context.Context, store.DigestQuery) (store.Page[store.TrailDigest], error) {
+	return store.Page[store.TrailDigest]{}, nil
+}
+
+func (f *forgetful) Seal(context.Context, time.Time) (store.TrailDigest, bool, error) {
+	return store.TrailDigest{}, false, nil
 }
 
 func (f *forgetful) Admitted(context.Context, store.Admission) (bool, error) { return false, nil }
@@ -147,7 +162,7 @@ func TestForgetfulStoreIsConvicted(t *testing.T) {
 		"13_after_a_failed_sync": true, "14_model": true, "15_admissions": true, "16_registrations": true,
 		"17_catalogue": true, "18_lists": true, "19_redemptions": true, "20_expiry": true, "21_removal_and_base": true,
 		"22_buyers_records": true, "23_lookups": true, "24_large_change": true, "25_every_record": true,
-		"26_carried": true,
+		"26_carried": true, "27_trail": true,
 	}
 	if diff := cmp.Diff(want, failures(t, "forgetful")); diff != "" {
 		t.Errorf("which cases fail the forgetful store (-want +got):\n%s", diff)

@@ -18,7 +18,7 @@ func (k *court) metered(value string, hash byte, hour int) store.Call {
 	c.After = func(out store.Outcome) (store.Rest, error) {
 		ev := k.event(c, out)
 		if out.Answer != nil {
-			ev.Records = []metering.ID{*out.Answer}
+			ev.Records = []store.EventRecord{{ID: *out.Answer}}
 			return store.Rest{Event: ev}, nil
 		}
 		return store.Rest{Event: ev, Bind: &out.Holders[0].ID}, nil

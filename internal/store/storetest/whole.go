@@ -13,9 +13,10 @@ import (
 
 // event is what a call with this outcome leaves.
 func (k *court) event(c store.Call, out store.Outcome) *store.Event {
-	ev := &store.Event{ID: k.ids.next(), Time: c.At, Account: c.Account, Operation: metering.BatchMeterUsage, RequestID: "req", KeyID: "AKIA", Region: c.Region}
-	for i := range out.Holders {
-		ev.Records = append(ev.Records, out.Holders[i].ID)
+	ev := &store.Event{ID: k.ids.next(), Time: c.At, Account: c.Account, Operation: metering.BatchMeterUsage, RequestID: metering.ID{1}, Region: c.Region}
+	ev.Caller.KeyID = "AKIA"
+	for i, holder := range out.Holders {
+		ev.Records = append(ev.Records, store.EventRecord{ID: holder.ID, Timestamp: c.Records[i].Timestamp, Quantity: c.Records[i].Quantity, LicenseARN: holder.Key.Party})
 	}
 	return ev
 }
@@ -31,7 +32,7 @@ func allOrNothing(k *court) {
 			return nil
 		},
 		"the event cannot be kept": func(_ *store.Call, rest *store.Rest) error {
-			rest.Event.RequestID = "a\x00b"
+			rest.Event.UserAgent = "a\x00b"
 			return nil
 		},
 		"the refusal is another account's": func(_ *store.Call, rest *store.Rest) error {
@@ -230,7 +231,9 @@ func eventAndRefusals(k *court) {
 	k.survivals(func(when string) {
 		got := make(map[metering.ID][]metering.ID)
 		for _, ev := range k.events(store.EventQuery{Account: seller}) {
-			got[ev.ID] = ev.Records
+			for _, r := range ev.Records {
+				got[ev.ID] = append(got[ev.ID], r.ID)
+			}
 		}
 		k.equal(when+": what the events say", got, told)
 		k.equal(when+": refusals", refusalsByID(k.refusals(store.RefusalQuery{Seller: seller})), refusalsByID(want))

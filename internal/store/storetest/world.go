@@ -126,7 +126,11 @@ func (k *court) events(q store.EventQuery) []store.Event {
 	k.Helper()
 	return pages(k, func(cursor string) (store.Page[store.Event], error) {
 		q.Cursor = cursor
-		return k.store.Events(k.background(), q)
+		p, err := k.store.Events(k.background(), q)
+		for i := range p.Items { // where they stand in the trail is for the cases about that
+			p.Items[i].Link = store.Link{}
+		}
+		return p, err
 	})
 }
 

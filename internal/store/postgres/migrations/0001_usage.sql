@@ -88,20 +88,6 @@ CREATE TABLE IF NOT EXISTS redemption (
 
 CREATE INDEX IF NOT EXISTS redemption_by_token ON redemption (token);
 
-CREATE TABLE IF NOT EXISTS event (
-	account    text   NOT NULL,
-	happened   bigint NOT NULL,
-	id         uuid   NOT NULL,
-	operation  text   NOT NULL,
-	request_id text   NOT NULL,
-	key_id     text   NOT NULL,
-	region     text   NOT NULL,
-	records    bytea  NOT NULL,
-	PRIMARY KEY (account, happened, id)
-);
-
-CREATE INDEX IF NOT EXISTS event_by_operation ON event (account, operation, happened, id);
-
 CREATE TABLE IF NOT EXISTS refusal (
 	account    text   NOT NULL,
 	happened   bigint NOT NULL,
