@@ -40,7 +40,7 @@ var plan = map[string][]string{
 	"internal/id":      rooms("metering"),
 	"internal/session": rooms("metering"),
 	"internal/report":  rooms("metering"),
-	"internal/audit":   rooms("metering"),
+	"internal/audit":   rooms("metering store"),
 	"internal/notify":  rooms("metering"),
 
 	// The wall and its stores. The stores do not know the doors.

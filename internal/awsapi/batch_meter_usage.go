@@ -58,7 +58,10 @@ func (s *Service) batchMeterUsage(ctx context.Context, req *request, in *batchMe
 			for i := range records {
 				result, holder := &results[offered[i]], out.Holders[i]
 				result.id, result.status = holder.ID, metering.StatusOf(&records[i], holder, req.compat.Rulings)
-				result.held = holder
+				result.held, result.made = holder, nil
+				if holder.ID == records[i].ID {
+					result.made = &records[i]
+				}
 			}
 			return s.batchRest(req, claims, results), nil
 		},
@@ -161,10 +164,14 @@ func (s *Service) suspended(buyer metering.AccountID) bool {
 // answered but not counted.
 func (s *Service) batchRest(req *request, claims []metering.Claim, results []usageRecordResult) store.Rest {
 	var rest store.Rest
-	ids := make([]metering.ID, len(results))
+	rest.Event = s.event(req)
 	for i := range results {
 		r := &results[i]
-		ids[i] = r.id
+		told := &rest.Event.Records[i]
+		told.ID, told.Status, told.Buyer = r.id, r.status, claims[i].Buyer
+		if r.made != nil {
+			told.Kind, told.AllocationsSum = r.made.Key.Kind, store.SumAllocations(r.made.Allocations)
+		}
 		if r.status == metering.Success {
 			continue
 		}
@@ -177,7 +184,6 @@ func (s *Service) batchRest(req *request, claims []metering.Claim, results []usa
 			Region: req.region, Operation: req.op, RequestID: req.id, Product: r.key.Product, Reason: string(r.status), Record: record,
 		})
 	}
-	rest.Event = s.event(req, ids...)
 	return rest
 }
 
@@ -336,6 +342,7 @@ type usageRecordResult struct {
 	key    *metering.Key
 	status metering.Status
 	held   *metering.Record // who holds the key; nil when none was asked for
+	made   *metering.Record // that took the key; nil if none did
 }
 
 func (out *batchMeterUsageOutput) appendJSON(b []byte) []byte {

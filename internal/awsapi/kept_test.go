@@ -1,6 +1,7 @@
 package awsapi
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -45,6 +46,45 @@ func (w *world) refused(t testing.TB) (calls []store.Refusal) {
 		}
 	}
 	return calls
+}
+
+// events are those of an account, oldest first.
+func (w *world) events(t testing.TB, account metering.AccountID) []store.Event {
+	t.Helper()
+	w.calls.Wait()
+	page, err := w.store.Events(context.Background(), store.EventQuery{Account: account})
+	if err != nil || page.Next != "" {
+		t.Fatalf("events: more %q, error %v", page.Next, err)
+	}
+	return page.Items
+}
+
+// eventText is an event in a line.
+func eventText(e *store.Event) string {
+	text := fmt.Sprintf("%s: %s with %s in %s, request %s", e.Account, e.Operation, e.Caller.KeyID, e.Region, e.RequestID)
+	for _, d := range e.Asked {
+		text += ", asked " + d.Name + "=" + d.Value
+	}
+	for _, d := range e.Told {
+		text += ", told " + d.Name + "=" + d.Value
+	}
+	for i := range e.Records {
+		r := &e.Records[i]
+		text += fmt.Sprintf("; %d of %s at %s for %s", r.Quantity, r.Dimension, r.Timestamp.Format(time.RFC3339), cmp.Or(string(r.Customer), string(r.Buyer)))
+		if r.Status != "" {
+			text += fmt.Sprintf(": %s %s", r.Status, r.ID)
+		}
+		if r.Kind != 0 {
+			text += ", made"
+		}
+	}
+	if e.Error != "" {
+		text += "; refused: " + e.Error
+	}
+	if e.Calls > 0 {
+		text += fmt.Sprintf(", %d calls", e.Calls)
+	}
+	return text
 }
 
 // refusalText is a refusal as a transcript lists it, under its seller.

@@ -50,7 +50,7 @@ func (s *Service) meterUsage(ctx context.Context, req *request, in *meterUsageIn
 	call.After = func(out store.Outcome) (store.Rest, error) {
 		if out.Answer != nil { // the token came before, with the same parameters
 			id = *out.Answer
-			return store.Rest{Event: s.event(req, id)}, nil
+			return store.Rest{Event: meterEvent(s.event(req), id, nil)}, nil
 		}
 		holder := out.Holders[0]
 		if holder.ID != record.ID && !holder.Same(&record) {
@@ -58,7 +58,11 @@ func (s *Service) meterUsage(ctx context.Context, req *request, in *meterUsageIn
 				metering.ErrDuplicateRequest, holder.Quantity, u.Dimension, holder.ID)
 		}
 		id = holder.ID
-		rest := store.Rest{Event: s.event(req, id)}
+		made := &record
+		if id != record.ID {
+			made = nil
+		}
+		rest := store.Rest{Event: meterEvent(s.event(req), id, made)}
 		if call.Token != nil {
 			rest.Bind = &id
 		}
@@ -69,6 +73,17 @@ func (s *Service) meterUsage(ctx context.Context, req *request, in *meterUsageIn
 	}
 	req.records = append(req.records, metering.Success)
 	return &meterUsageOutput{id: id.String()}, nil
+}
+
+// meterEvent adds what was told: an id, and the record that was made under it, if
+// one was.
+func meterEvent(ev *store.Event, id metering.ID, made *metering.Record) *store.Event {
+	r := &ev.Records[0]
+	r.ID, r.Status = id, metering.Success
+	if made != nil {
+		r.Kind, r.AllocationsSum = made.Key.Kind, store.SumAllocations(made.Allocations)
+	}
+	return ev
 }
 
 type meterUsageInput struct {

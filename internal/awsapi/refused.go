@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"strings"
 
 	"github.com/meterd/meterd/internal/awsjson"
 	"github.com/meterd/meterd/internal/caller"
@@ -35,6 +34,7 @@ func keptLimits() caller.Limits {
 func (s *Service) keep(ctx context.Context, req *request, f awsjson.Fault, err error) {
 	var unsigned *sigv4.Error
 	var injected *injectedError
+	calls := int64(0) // of a flood
 	refusal := store.Refusal{
 		ID: req.uid, Time: req.now, RequestID: req.id, Operation: req.op, // there is one for a call: it has the call's id
 		Reason: f.Name, Detail: storable(loggable(err, f.Message)),
@@ -43,54 +43,76 @@ func (s *Service) keep(ctx context.Context, req *request, f awsjson.Fault, err e
 	case errors.As(err, &unsigned):
 		req.claimed = &refusal
 		return
-	case req.caller.Account == "", f.Status >= http.StatusInternalServerError && !errors.As(err, &injected):
+	case req.caller.Account == "", errors.Is(err, store.ErrUnavailable), errors.Is(err, store.ErrUnknown):
+		return // nobody knows whose it is, or nothing can be written at present
+	case f.Status >= http.StatusInternalServerError && !errors.As(err, &injected):
+		s.write(ctx, req, s.refusedEvent(req, f.Name, f.Message))
 		return
-	case errors.Is(err, errThrottled) && !s.kept.Allow(req.caller.Account, req.region, req.op):
-		return
-	case errors.Is(err, new(caller.Denied)) && !s.denied.Allow(req.caller.Account, req.region, req.op):
-		return
+	case errors.Is(err, errThrottled):
+		if calls = s.flooded(req, f.Name, s.kept); calls == 0 {
+			return
+		}
+	case errors.Is(err, new(caller.Denied)):
+		if calls = s.flooded(req, f.Name, s.denied); calls == 0 {
+			return
+		}
 	}
-	refusal.Account, refusal.KeyID, refusal.Region = req.caller.Account, req.caller.KeyID, storable(shorten(req.region))
+	refusal.Account, refusal.KeyID, refusal.Region = req.caller.Account, req.caller.KeyID, storable(req.region)
 	refusal.Seller, refusal.Product = req.caller.Account, req.product
 	// Sellers meter in batches: one who names another's product needs to see it
 	// himself. Buyers meter others' products.
 	if p := s.Store.Catalog().Product(req.product); p != nil && (req.op == metering.MeterUsage || req.op == metering.RegisterUsage) {
 		refusal.Seller = p.Seller
 	}
-	s.write(ctx, refusal)
+	ev := s.refusedEvent(req, f.Name, refusal.Detail)
+	if calls > 1 {
+		ev.Calls = calls
+	}
+	s.write(ctx, req, ev, refusal)
+}
+
+// flooded counts a refusal of a kind that comes in floods. It returns how many the
+// one at hand stands for; 0: it is not to be written down.
+func (s *Service) flooded(req *request, name string, limits *caller.Throttle) int64 {
+	of := floodOf{req.caller.Account, req.region, req.op, name}
+	return s.floods.add(of, limits.Allow(of.account, of.region, of.operation))
 }
 
 // keepClaimed remembers a call whose signature fails although its key is one of
 // ours: whoever sets up a client needs to see it. The answer is on its way by
 // then, so that how long it takes does not tell a disabled key from an unknown
 // one. Strangers, who name no key of ours, write nothing.
-func (s *Service) keepClaimed(w http.ResponseWriter, r *http.Request, refusal *store.Refusal) {
+func (s *Service) keepClaimed(w http.ResponseWriter, r *http.Request, req *request) {
+	refusal := req.claimed
 	who, region, known := s.Callers.Claimed(r.Header)
 	if !known || !s.kept.Allow(who.Account, "", anyOperation) {
 		return
 	}
 	_ = http.NewResponseController(w).Flush() // a writer that cannot sends it when this is done
-	refusal.Account, refusal.KeyID, refusal.Region = who.Account, who.KeyID, storable(shorten(region))
+	refusal.Account, refusal.KeyID, refusal.Region = who.Account, who.KeyID, storable(region)
 	refusal.Seller, refusal.Detail = who.Account, "unverified: "+refusal.Detail
-	s.write(r.Context(), *refusal)
+	s.write(r.Context(), req, nil, *refusal)
 }
 
-// write commits a refusal. That its client has hung up does not lose it; that it
-// cannot be written does not change the answer.
-func (s *Service) write(ctx context.Context, refusal store.Refusal) {
+// write commits what a refused call leaves. That its client has hung up does not
+// lose it; that it cannot be written does not change the answer.
+func (s *Service) write(ctx context.Context, req *request, ev *store.Event, refusals ...store.Refusal) {
+	account := req.caller.Account
+	if len(refusals) > 0 {
+		account = refusals[0].Account
+	}
 	_, err := s.Store.Append(context.WithoutCancel(ctx), store.Call{
-		Account: refusal.Account, Region: refusal.Region, At: refusal.Time,
-		After: func(store.Outcome) (store.Rest, error) {
-			return store.Rest{Refusals: []store.Refusal{refusal}}, nil
-		},
+		Account: account, Region: storable(req.region), At: req.now,
+		After: func(store.Outcome) (store.Rest, error) { return store.Rest{Event: ev, Refusals: refusals}, nil },
 	})
 	if err != nil {
-		s.Log.ErrorContext(ctx, "refused call not kept", "request_id", refusal.RequestID, "error", err)
+		s.Log.ErrorContext(ctx, "refused call not kept", "request_id", req.id, "error", err)
 	}
 }
 
-// storable is a text from outside that any store can hold: SQL knows neither NUL
-// nor broken UTF-8.
+// storable is a text from outside as a store can keep it, cut to what it has room
+// for.
 func storable(s string) string {
-	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
+	const room = 256
+	return store.Storable(s, room)
 }

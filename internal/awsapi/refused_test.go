@@ -168,24 +168,34 @@ func TestNotKeptIsAnsweredAlike(t *testing.T) {
 	if text := logged.String(); !strings.Contains(text, "refused call not kept") || !strings.Contains(text, "the disk is full") {
 		t.Errorf("logged: %s", text)
 	}
-	if status, _ := w.post(t, "BatchMeterUsage", "AKIASELLERACME001", batchOf(recordOf(vectorsNow, "scans", 5))); status != 500 || appends != 2 {
+	if status, _ := w.post(t, "BatchMeterUsage", "AKIASELLERACME001", batchOf(recordOf(vectorsNow, "scans", 5))); status != 500 || appends != 3 { // the call and its event
 		t.Errorf("a failure of ours: %d after %d appends", status, appends)
 	}
 }
 
-// TestOurFailuresAreNotRefusals: what has a status of 5xx is kept only if it was
-// asked for, whoever the caller is.
+// TestOurFailuresAreNotRefusals: what has a status of 5xx is kept among the refusals
+// only if it was asked for, whoever the caller is. It leaves an event, unless the
+// store cannot write at present, or may have written the call with its own.
 func TestOurFailuresAreNotRefusals(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, worldOptions{})
-	req := &request{
-		id: "r", op: metering.MeterUsage, now: vectorsNow, region: "us-east-1", compat: new(store.Compat),
-		caller: metering.Caller{Account: "210987654321", KeyID: "AKIASELLERACME001"},
-	}
-	for _, err := range []error{errInternal, errServiceUnavailable, store.ErrUnknown} {
-		w.api.answerTo(t.Context(), req, httptest.NewRecorder(), err)
+	for err, events := range map[error]int{errInternal: 1, store.ErrUnavailable: 0, store.ErrUnknown: 0} {
+		w := newWorld(t, worldOptions{})
+		failed := false
+		w.api.Store = watchingStore{w.store, func(ctx context.Context, c store.Call) (store.Outcome, error) {
+			if !failed {
+				failed = true
+				return store.Outcome{}, err
+			}
+			return w.store.Append(ctx, c)
+		}}
+		if status, _ := w.post(t, "BatchMeterUsage", "AKIASELLERACME001", batchOf(recordOf(vectorsNow, "scans", 5))); status < 500 {
+			t.Errorf("%v is answered %d", err, status)
+		}
 		if all := w.refused(t); len(all) != 0 {
-			t.Fatalf("%v: kept are %+v", err, all)
+			t.Errorf("%v: kept are %+v", err, all)
+		}
+		if all := w.events(t, "210987654321"); len(all) != events || events > 0 && all[0].Error != "InternalServiceErrorException" {
+			t.Errorf("%v: events are %+v", err, all)
 		}
 	}
 }

@@ -39,13 +39,27 @@ func (s *Service) resolveCustomer(ctx context.Context, req *request, in *resolve
 		Account: req.caller.Account, Region: req.region, At: req.now, Registration: req.alive(),
 		Redemption: &store.Redemption{Token: hash, KeyID: req.caller.KeyID},
 		After: func(store.Outcome) (store.Rest, error) {
-			return store.Rest{Event: s.event(req)}, nil
+			ev := s.event(req)
+			ev.Told = toldOf(agreement)
+			return store.Rest{Event: ev}, nil
 		},
 	})
 	if err != nil {
 		return nil, err
 	}
 	return &resolveCustomerOutput{agreement}, nil
+}
+
+// toldOf is what an event has of the answer.
+func toldOf(a *metering.Agreement) []store.Detail {
+	told := []store.Detail{{Name: "productCode", Value: string(a.Product)}, {Name: "customerAWSAccountId", Value: string(a.Buyer)}}
+	if a.Customer != "" {
+		told = append(told, store.Detail{Name: "customerIdentifier", Value: string(a.Customer)})
+	}
+	if a.LicenseARN != "" {
+		told = append(told, store.Detail{Name: "licenseArn", Value: a.LicenseARN})
+	}
+	return told
 }
 
 type resolveCustomerInput struct{ registrationToken awsjson.Opt[string] }

@@ -60,6 +60,7 @@ type Service struct {
 	work    *semaphore.Weighted // set by Handler
 	kept    *caller.Throttle    // which of the refusals that come in floods are kept; set by Handler
 	denied  *caller.Throttle    // and of those by policies, which no throttle stands before
+	floods  flood               // how many there were
 }
 
 // request is one call, as far as its operation needs to know it.
@@ -84,6 +85,8 @@ type request struct {
 	records  []metering.Status
 	observed bool
 
+	input   traced               // as far as it was read; nil: it was not
+	traced  bool                 // its event is on its way to the store
 	product metering.ProductCode // that the input told, as far as it was read
 	claimed *store.Refusal       // to be kept if the key that nobody has proved to have is one of ours
 }
@@ -117,6 +120,7 @@ type input[T any] interface {
 	decode(d *awsjson.Decoder)
 	check(c metering.Caller) error
 	product() string // the code that it tells; "" if none
+	traced
 }
 
 // output is a shape that can be written as JSON.
@@ -136,6 +140,7 @@ func op[T any, In input[T], Out output](method func(context.Context, *request, I
 		if err != nil {
 			return nil, err
 		}
+		req.input = in
 		if err := in.check(req.caller); err != nil {
 			return nil, err
 		}
@@ -169,7 +174,7 @@ func (s *Service) Handler() http.Handler {
 		s.observe(r.Context(), req)
 		req.wire.write(w, req.status, req.id, body)
 		if req.claimed != nil {
-			s.keepClaimed(w, r, req.claimed)
+			s.keepClaimed(w, r, req)
 		}
 		s.giveScratch(r, req.scratch)
 	})
@@ -212,8 +217,8 @@ func (s *Service) call(operations map[metering.Operation]operation, r *http.Requ
 		return nil, &awsjson.SerializationError{Message: "Content-Encoding " + encoding + " is not supported"}
 	}
 	body, err := operations[req.op](r.Context(), req)
-	if err == nil && !req.beaten {
-		err = s.beat(r.Context(), req)
+	if err == nil && !req.traced {
+		err = s.leave(r.Context(), req)
 	}
 	if err == nil && s.Log.Enabled(r.Context(), slog.LevelDebug) {
 		s.Log.DebugContext(r.Context(), "call answered", "request_id", req.id, "operation", req.op,
@@ -250,27 +255,20 @@ func (s *Service) route(r *http.Request, w wire) (metering.Operation, error) {
 	return op, nil
 }
 
-// event is the trace that the call leaves.
-func (s *Service) event(req *request, records ...metering.ID) *store.Event {
-	return &store.Event{
-		ID: s.NewID(), Time: req.now, Account: req.caller.Account, Operation: req.op,
-		RequestID: req.id, KeyID: req.caller.KeyID, Region: req.region, Records: records,
-	}
-}
-
 // answerTo turns an error into an answer. What is not in the table is ours to
 // read and not the caller's.
 func (s *Service) answerTo(ctx context.Context, req *request, w http.ResponseWriter, err error) []byte {
 	f, known := faultOf(err)
-	if errors.Is(err, store.ErrUnavailable) {
+	switch {
+	case errors.Is(err, store.ErrUnavailable):
 		s.Log.WarnContext(ctx, "call not answered", "request_id", req.id, "operation", req.op, "error", err)
-	} else if known {
+	case known:
 		s.Log.InfoContext(ctx, "call refused", "request_id", req.id, "operation", req.op,
 			"account", req.caller.Account, "region", req.region, "name", f.Name, "reason", loggable(err, f.Message))
-		s.keep(ctx, req, f, err)
-	} else {
+	default:
 		s.Log.ErrorContext(ctx, "call failed", "request_id", req.id, "operation", req.op, "error", err)
 	}
+	s.keep(ctx, req, f, err)
 	if f.Status == http.StatusRequestEntityTooLarge {
 		w.Header().Set("Connection", "close") // what is left of the body is not read
 	}

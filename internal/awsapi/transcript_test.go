@@ -326,7 +326,7 @@ func (p *player) verified(token string) string {
 // holdings lists what the store holds of a kind.
 func (p *player) holdings(kind string) (string, bool) {
 	p.t.Helper()
-	w, ctx := p.world, context.Background()
+	w := p.world
 	var b strings.Builder
 	stamp := func(t time.Time) string { return t.Format(time.RFC3339Nano) }
 	switch kind {
@@ -354,12 +354,8 @@ func (p *player) holdings(kind string) (string, bool) {
 		}
 	case "events":
 		for a := range w.store.Catalog().All(store.KindAccount) {
-			page, err := w.store.Events(ctx, store.EventQuery{Account: metering.AccountID(a.Ref().Name)})
-			if err != nil {
-				p.t.Fatal(err)
-			}
-			for _, e := range page.Items {
-				fmt.Fprintf(&b, "%s: %s with %s in %s, request %s, told %v\n", e.Account, e.Operation, e.KeyID, e.Region, e.RequestID, e.Records)
+			for _, e := range w.events(p.t, metering.AccountID(a.Ref().Name)) {
+				fmt.Fprintln(&b, eventText(&e))
 			}
 		}
 	default:

@@ -2,7 +2,6 @@ package awsapi
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/meterd/meterd/internal/metering"
@@ -63,18 +62,4 @@ func (req *request) alive() *store.RegistrationChange {
 	}
 	req.beaten = true
 	return &store.RegistrationChange{Seen: &store.Alive{Account: req.caller.Account, Workload: w.ID}}
-}
-
-// beat writes a sign of life that no call has written: of a dry run, and of
-// GetEntitlements.
-func (s *Service) beat(ctx context.Context, req *request) error {
-	change := req.alive()
-	if change == nil {
-		return nil
-	}
-	_, err := s.append(ctx, req, store.Call{Account: req.caller.Account, Region: req.region, At: req.now, Registration: change})
-	if errors.Is(err, store.ErrNoRoom) {
-		return nil // what was asked for needs no room; the next sign of life comes soon
-	}
-	return err
 }

@@ -68,6 +68,15 @@ func CheckText(texts ...string) error {
 	return nil
 }
 
+// Storable is a text from outside that any store can keep, cut to so many bytes at
+// a whole character.
+func Storable(s string, most int) string {
+	if len(s) > most {
+		s = strings.ToValidUTF8(s[:most], "") + "…"
+	}
+	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
+}
+
 // foreign is the error of a part of a call that belongs to another account.
 func foreign(what string, of metering.AccountID, c *Call) error {
 	return fmt.Errorf("store: %s of account %s in a call of account %s", what, of, c.Account)

@@ -32,9 +32,9 @@ type Event struct {
 
 	Error   string // the exception's name; "": the call succeeded
 	Message string // what the caller was told of it
-	// Throttled is how many calls this event stands for, itself included, that were
-	// refused for their rate; 0: it stands for one call.
-	Throttled int64
+	// Calls is how many calls this event stands for: of refusals that come in floods
+	// one is written down now and then. 0 is one.
+	Calls int64
 
 	Link // set by the store
 }
@@ -104,7 +104,7 @@ func AppendEvent(b []byte, ev *Event) []byte {
 	b = appendText(b, string(ev.Product))
 	b = appendText(b, ev.Error)
 	b = appendText(b, ev.Message)
-	b = binary.AppendVarint(b, ev.Throttled)
+	b = binary.AppendVarint(b, ev.Calls)
 	b = binary.AppendUvarint(b, uint64(len(ev.Records)))
 	var none EventRecord
 	for i, before := 0, &none; i < len(ev.Records); i++ {
@@ -161,7 +161,7 @@ func UnpackEvent(ev *Event, fields string) error {
 	}
 	ev.Asked, ev.Told = unpackDetails(&u), unpackDetails(&u)
 	ev.Product = metering.ProductCode(u.Text())
-	ev.Error, ev.Message, ev.Throttled = u.Text(), u.Text(), u.Int()
+	ev.Error, ev.Message, ev.Calls = u.Text(), u.Text(), u.Int()
 	if n := u.Count(); n > 0 {
 		ev.Records = make([]EventRecord, n)
 	}

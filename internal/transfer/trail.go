@@ -24,7 +24,7 @@ type event struct {
 	Records   []eventRecord `json:"records,omitempty"`
 	Error     string        `json:"error,omitzero"`
 	Message   string        `json:"message,omitzero"`
-	Throttled int64         `json:"throttled,omitzero"`
+	Calls     int64         `json:"calls,omitzero"`
 	Chain     id            `json:"chain"`
 	Number    int64         `json:"number"`
 	Prev      sum32         `json:"prev"`
@@ -92,7 +92,7 @@ func outEvent(ev *store.Event) *event {
 		Region: ev.Region, SourceIP: ev.SourceIP, UserAgent: ev.UserAgent,
 		Caller: eventCaller{c.ARN, c.UserID, c.KeyID, string(c.Origin), c.Workload, string(c.Platform), c.Issued},
 		Asked:  outDetails(ev.Asked), Told: outDetails(ev.Told), Product: string(ev.Product),
-		Error: ev.Error, Message: ev.Message, Throttled: ev.Throttled,
+		Error: ev.Error, Message: ev.Message, Calls: ev.Calls,
 		Chain: id(ev.Chain), Number: ev.Number, Prev: ev.Prev,
 	}
 	for i := range ev.Records {
@@ -123,7 +123,7 @@ func (ev *event) item() *store.Event {
 			Workload: c.Workload, Platform: metering.Platform(c.Platform), Issued: store.Instant(c.Issued),
 		},
 		Asked: inDetails(ev.Asked), Told: inDetails(ev.Told), Product: metering.ProductCode(ev.Product),
-		Error: ev.Error, Message: ev.Message, Throttled: ev.Throttled,
+		Error: ev.Error, Message: ev.Message, Calls: ev.Calls,
 		Link: store.Link{Chain: metering.ID(ev.Chain), Number: ev.Number, Prev: ev.Prev},
 	}
 	for i := range ev.Records {

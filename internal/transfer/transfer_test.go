@@ -168,7 +168,7 @@ func someEvent(t *rapid.T) *store.Event {
 	ev := &store.Event{
 		ID: ids.Draw(t, "id"), Time: instant(t), Account: account(t), Operation: metering.Operation(text(t)), RequestID: ids.Draw(t, "request"),
 		Region: text(t), SourceIP: text(t), UserAgent: text(t), Product: metering.ProductCode(text(t)), Error: text(t), Message: text(t),
-		Throttled: rapid.Int64().Draw(t, "throttled"),
+		Calls: rapid.Int64().Draw(t, "calls"),
 		Caller: store.EventCaller{
 			ARN: text(t), UserID: text(t), KeyID: text(t), Origin: metering.Origin(text(t)), Workload: text(t), Platform: metering.Platform(text(t)), Issued: instant(t),
 		},

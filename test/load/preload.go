@@ -184,7 +184,7 @@ func (w world) stored(n, end int) store.Call {
 	account := sellerAccount(w.seller(product))
 	dice := rand.New(rand.NewPCG(uint64(n), 2))
 	records := make([]metering.Record, count)
-	var told []metering.ID
+	told := make([]store.EventRecord, count)
 	for i := range records {
 		buyer, dim := w.place(first + i)
 		r := &records[i]
@@ -196,11 +196,16 @@ func (w world) stored(n, end int) store.Call {
 		if dice.IntN(5) == 0 {
 			r.Allocations = []metering.Allocation{{Quantity: r.Quantity, Tags: []metering.Tag{{Key: "team", Value: "blue"}}}}
 		}
-		told = append(told, r.ID)
+		told[i] = store.EventRecord{
+			ID: r.ID, Status: metering.Success, Kind: r.Key.Kind, Timestamp: r.Timestamp, Dimension: r.Key.Dimension, Quantity: r.Quantity,
+			Buyer: buyerAccount(buyer), LicenseARN: w.license(product, buyer),
+			Allocations: len(r.Allocations), AllocationsSum: store.SumAllocations(r.Allocations),
+		}
 	}
 	event := &store.Event{
-		ID: ids.New(), Time: received, Account: account, Operation: metering.BatchMeterUsage, RequestID: ids.New().String(),
-		KeyID: sellerKey(w.seller(product)), Region: region, Records: told,
+		ID: ids.New(), Time: received, Account: account, Operation: metering.BatchMeterUsage, RequestID: ids.New(),
+		Region: region, SourceIP: "127.0.0.1", Product: productCode(product), Records: told,
+		Caller: store.EventCaller{ARN: "arn:aws:iam::" + string(account) + ":root", UserID: string(account), KeyID: sellerKey(w.seller(product))},
 	}
 	return store.Call{
 		Account: account, Region: region, At: received, Records: records,

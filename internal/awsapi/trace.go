@@ -1,0 +1,138 @@
+package awsapi
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/meterd/meterd/internal/metering"
+	"github.com/meterd/meterd/internal/store"
+)
+
+// traced is an input that an event can tell of.
+type traced interface{ trace(ev *store.Event) }
+
+// event is the trace that the call leaves: who asked, and what for as far as it
+// was read. What was told is for the operation to add.
+func (s *Service) event(req *request) *store.Event {
+	ev := s.Callers.Event(&req.signer, req.from)
+	ev.ID, ev.Time, ev.Operation, ev.RequestID = s.NewID(), req.now, req.op, req.uid
+	ev.Product = req.product
+	if req.input != nil {
+		req.input.trace(&ev)
+	}
+	req.traced = true
+	return &ev
+}
+
+// refusedEvent is the trace of a call that was refused. What it asked for may not
+// have been checked: it is cut.
+func (s *Service) refusedEvent(req *request, name, message string) *store.Event {
+	ev := s.event(req)
+	ev.Error, ev.Message = name, message
+	for i := range ev.Asked {
+		ev.Asked[i].Value = storable(ev.Asked[i].Value)
+	}
+	for i := range ev.Records {
+		r := &ev.Records[i]
+		if store.CheckTime(r.Timestamp) != nil {
+			r.Timestamp = time.Time{}
+		}
+		r.Dimension, r.LicenseARN = storable(r.Dimension), storable(r.LicenseARN)
+		r.Buyer, r.Customer = metering.AccountID(storable(string(r.Buyer))), metering.CustomerID(storable(string(r.Customer)))
+	}
+	return ev
+}
+
+// leave writes what a call leaves that had nothing to write: its event, and its
+// workload's sign of life. A store that is nearly full is read on without.
+func (s *Service) leave(ctx context.Context, req *request) error {
+	call := store.Call{Account: req.caller.Account, Region: req.region, At: req.now}
+	if !req.beaten {
+		call.Registration = req.alive()
+	}
+	ev := s.event(req)
+	call.After = func(store.Outcome) (store.Rest, error) { return store.Rest{Event: ev}, nil }
+	_, err := s.append(ctx, req, call)
+	if errors.Is(err, store.ErrNoRoom) {
+		s.Log.ErrorContext(ctx, "event not kept", "request_id", req.id, "error", err)
+		return nil
+	}
+	return err
+}
+
+// flood counts refusals of which not every one is written down. Its zero value is
+// ready.
+type flood struct {
+	mu    sync.Mutex
+	calls map[floodOf]int64 // since the last that was written down
+}
+
+type floodOf struct {
+	account   metering.AccountID
+	region    string
+	operation metering.Operation
+	name      string // of the exception
+}
+
+// add counts a refusal. If it is to be written down, it returns how many that
+// stands for.
+func (f *flood) add(of floodOf, write bool) int64 {
+	if !metering.ListedRegion(of.region) {
+		of.region = ""
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n := f.calls[of] + 1
+	if write {
+		delete(f.calls, of)
+		return n
+	}
+	if f.calls == nil {
+		f.calls = make(map[floodOf]int64)
+	}
+	f.calls[of] = n
+	return 0
+}
+
+func productAsked(ev *store.Event, code string) {
+	ev.Asked = append(ev.Asked, store.Detail{Name: "productCode", Value: code})
+}
+
+func (in *batchMeterUsageInput) trace(ev *store.Event) {
+	if in.productCode.Set {
+		productAsked(ev, in.productCode.Value)
+	}
+	ev.Records = make([]store.EventRecord, len(in.records))
+	for i := range in.records {
+		r := &in.records[i]
+		ev.Records[i] = store.EventRecord{
+			Timestamp: r.timestamp.Value.Time, Dimension: r.dimension.Value, Quantity: r.quantity.Value,
+			Buyer: metering.AccountID(r.account.Value), Customer: metering.CustomerID(r.customer.Value), LicenseARN: r.licenseARN.Value,
+			Allocations: len(r.allocations.Value),
+		}
+	}
+}
+
+func (in *meterUsageInput) trace(ev *store.Event) {
+	productAsked(ev, in.productCode.Value)
+	if in.dryRun.Set {
+		ev.Asked = append(ev.Asked, store.Detail{Name: "dryRun", Value: strconv.FormatBool(in.dryRun.Value)})
+	}
+	ev.Records = []store.EventRecord{{
+		Timestamp: in.timestamp.Value.Time, Dimension: in.dimension.Value, Quantity: in.quantity.Value, Buyer: ev.Account,
+		Allocations: len(in.allocations.Value),
+	}}
+}
+
+func (in *registerUsageInput) trace(ev *store.Event) {
+	productAsked(ev, in.productCode.Value)
+	ev.Asked = append(ev.Asked, store.Detail{Name: "publicKeyVersion", Value: strconv.Itoa(int(in.publicKeyVersion.Value))})
+}
+
+// A registration token is a secret for as long as it holds.
+func (in *resolveCustomerInput) trace(*store.Event) {}
+
+func (in *getEntitlementsInput) trace(ev *store.Event) { productAsked(ev, in.product()) }
