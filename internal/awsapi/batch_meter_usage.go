@@ -160,33 +160,6 @@ func (s *Service) suspended(buyer metering.AccountID) bool {
 	return a != nil && a.Suspended
 }
 
-// batchRest is the event of a batch, and a refusal for each record that was
-// answered but not counted.
-func (s *Service) batchRest(req *request, claims []metering.Claim, results []usageRecordResult) store.Rest {
-	var rest store.Rest
-	rest.Event = s.event(req)
-	for i := range results {
-		r := &results[i]
-		told := &rest.Event.Records[i]
-		told.ID, told.Status, told.Buyer = r.id, r.status, claims[i].Buyer
-		if r.made != nil {
-			told.Kind, told.AllocationsSum = r.made.Key.Kind, store.SumAllocations(r.made.Allocations)
-		}
-		if r.status == metering.Success {
-			continue
-		}
-		record := &store.RefusedRecord{Key: *r.key, Timestamp: claims[i].Timestamp, Quantity: claims[i].Quantity}
-		if r.held != nil {
-			record.Held = &store.Held{ID: r.held.ID, Quantity: r.held.Quantity}
-		}
-		rest.Refusals = append(rest.Refusals, store.Refusal{
-			ID: s.NewID(), Time: req.now, Seller: req.caller.Account, Account: req.caller.Account, KeyID: req.caller.KeyID,
-			Region: req.region, Operation: req.op, RequestID: req.id, Product: r.key.Product, Reason: string(r.status), Record: record,
-		})
-	}
-	return rest
-}
-
 type batchMeterUsageInput struct {
 	productCode awsjson.Opt[string]
 	given       bool // UsageRecords is there, be it empty
