@@ -50,5 +50,12 @@ func (s *Service) append(ctx context.Context, req *request, c store.Call) (store
 	if !req.judged {
 		return store.Outcome{}, errUndecided
 	}
+	if after := c.After; untraced && after != nil {
+		c.After = func(out store.Outcome) (store.Rest, error) {
+			rest, err := after(out)
+			rest.Event = nil
+			return rest, err
+		}
+	}
 	return s.Store.Append(ctx, c)
 }

