@@ -54,7 +54,7 @@ func parseWebIssuer(text string) (webIssuer, error) {
 			i.Audiences = append(i.Audiences, value)
 		case name == "keys" && value != "":
 			i.KeySetURL = value
-		case name == "cluster" && metering.ListedRegion(value):
+		case name == "cluster" && metering.AWSRegions().Listed(value):
 			i.cluster = value
 		case word == "private":
 			i.Private = true

@@ -54,7 +54,7 @@ func newOffice(t *testing.T) *office {
 	now := func() time.Time { return o.at }
 	n := byte(0)
 	o.Service = &Service{
-		Store: db, Callers: caller.NewAuthenticator(db.Catalog(), now), Throttle: caller.NewThrottle(Limits(), now), Now: now,
+		Store: db, Callers: caller.NewAuthenticator(db.Catalog(), now), Throttle: caller.NewThrottle(Limits(), now), Regions: metering.AWSRegions(), Now: now,
 		NewID: func() (id metering.ID) { n++; id[0] = n; return id }, Log: slog.New(slog.DiscardHandler),
 		Clusters: map[string]string{clusterURL: "us-east-1"},
 	}

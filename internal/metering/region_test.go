@@ -51,7 +51,7 @@ func TestRegions(t *testing.T) {
 					continue
 				}
 				for _, platform := range row.platforms {
-					err := CheckRegion(row.op, callerFrom(platform, region), region)
+					err := CheckRegion(row.op, callerFrom(platform, region), region, AWSRegions())
 					if want == nil && err != nil || !errors.Is(err, want) {
 						t.Errorf("%s from %s in %q: got %v, want %s", row.op, platformName(platform), region, err, class.want)
 					}
@@ -75,19 +75,19 @@ func TestRegionOfTheWorkload(t *testing.T) {
 	} {
 		for _, platform := range []Platform{PlatformEC2, PlatformECS, PlatformEKS, PlatformAgentCore} {
 			c := callerFrom(platform, "eu-west-1")
-			if err := CheckRegion(row.op, c, "us-east-1"); row.want == nil && err != nil || !errors.Is(err, row.want) {
+			if err := CheckRegion(row.op, c, "us-east-1", AWSRegions()); row.want == nil && err != nil || !errors.Is(err, row.want) {
 				t.Errorf("%s from %s: got %v, want %v", row.op, platformName(platform), err, row.want)
 			}
-			if err := CheckRegion(row.op, c, "eu-west-1"); err != nil {
+			if err := CheckRegion(row.op, c, "eu-west-1", AWSRegions()); err != nil {
 				t.Errorf("%s from %s in its own region: %v", row.op, platformName(platform), err)
 			}
 		}
-		if err := CheckRegion(row.op, Caller{}, "us-east-1"); err != nil {
+		if err := CheckRegion(row.op, Caller{}, "us-east-1", AWSRegions()); err != nil {
 			t.Errorf("%s from no workload: %v", row.op, err)
 		}
 	}
 	// Where the operation is not served at all, that is the answer.
-	if err := CheckRegion(RegisterUsage, callerFrom(PlatformECS, "us-east-1"), "us-gov-west-1"); !errors.Is(err, ErrDisabledAPI) {
+	if err := CheckRegion(RegisterUsage, callerFrom(PlatformECS, "us-east-1"), "us-gov-west-1", AWSRegions()); !errors.Is(err, ErrDisabledAPI) {
 		t.Errorf("RegisterUsage of a commercial task in GovCloud: got %v", err)
 	}
 }
@@ -95,12 +95,12 @@ func TestRegionOfTheWorkload(t *testing.T) {
 // TestListedRegions: what shares no throttle bucket with made-up names.
 func TestListedRegions(t *testing.T) {
 	for _, region := range strings.Fields(strings.Join([]string{ofEKS, ofCommerce, ofGovCloud, ofChina}, " ")) {
-		if !ListedRegion(region) {
+		if !AWSRegions().Listed(region) {
 			t.Errorf("%s is not listed", region)
 		}
 	}
 	for _, region := range append(strings.Fields(ofNowhere), "") {
-		if ListedRegion(region) {
+		if AWSRegions().Listed(region) {
 			t.Errorf("%q is listed", region)
 		}
 	}
