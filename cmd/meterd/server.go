@@ -75,7 +75,7 @@ func newServer(db store.Store, log *slog.Logger, token store.Secret, limits call
 
 // goBy tells every door what is served where, before it is first used.
 func (s *server) goBy(r *metering.Regions) {
-	s.api.Regions, s.sts.Regions, s.admin.Regions = r, r, r
+	s.api.Regions, s.sts.Regions, s.admin.Regions, s.hosts.regions = r, r, r, r
 	s.api.Throttle.Regions, s.sts.Throttle.Regions = r, r
 }
 
