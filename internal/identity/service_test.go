@@ -231,6 +231,10 @@ func TestCallerIdentity(t *testing.T) {
 	if a := o.ask(t, k, "192.0.2.1", "Action", "GetCallerIdentity"); a.Code != "SignatureDoesNotMatch" {
 		t.Errorf("nowhere: %+v", a)
 	}
+	o.Regions = &metering.Regions{Tables: []metering.Table{{Operation: metering.BatchMeterUsage, Regions: []string{"nowhere-1"}}}}
+	if a := o.ask(t, k, "192.0.2.1", "Action", "GetCallerIdentity"); a.status != 200 {
+		t.Errorf("nowhere, where it is listed: %+v", a)
+	}
 	for _, header := range []http.Header{{"Content-Type": {formType}, "X-Amz-Target": {"x"}}, {"Content-Type": {"application/x-amz-json-1.1"}}, {}} {
 		if r := (&http.Request{Method: "POST", RequestURI: "/", Header: header}); Asked(r) {
 			t.Errorf("%v is taken for a form of STS", header)

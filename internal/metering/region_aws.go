@@ -10,9 +10,10 @@ import (
 // both are here.
 func AWSRegions() *Regions {
 	const (
-		guide = "AWS Marketplace Seller Guide, regions of the operation, and endpoints.json, which agree; August 2026"
+		guide = "AWS Marketplace Seller Guide, regions of the operation; August 2026"
 		hosts = "rule sets of aws-sdk-go-v2 (marketplacemetering v1.45.0, marketplaceentitlementservice v1.40.0, sts v1.43.3) and endpoints.json; August 2026"
 	)
+	// Of these, the guide's tables and endpoints.json are of one mind.
 	commercial := strings.Fields(`af-south-1
 		ap-east-1 ap-northeast-1 ap-northeast-2 ap-northeast-3 ap-south-1 ap-south-2
 		ap-southeast-1 ap-southeast-2 ap-southeast-3 ap-southeast-4 ca-central-1
