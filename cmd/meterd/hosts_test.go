@@ -1,6 +1,7 @@
 package main
 
 import (
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -8,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/meterd/meterd/internal/metering"
+	"github.com/meterd/meterd/internal/store/embedded"
 )
 
 // awsNames are the names of the services by partition, with * for the region
@@ -89,6 +91,26 @@ func TestHostsOfOthers(t *testing.T) {
 	} {
 		if got := h.serves(host); got != want {
 			t.Errorf("Host %q: served %t, want %t", host, got, want)
+		}
+	}
+}
+
+// TestGoBy: every door, and every throttle, goes by the same tables.
+func TestGoBy(t *testing.T) {
+	db, err := embedded.Open(embedded.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	s := newServer(db, slog.New(slog.DiscardHandler), "", nil)
+	own := new(metering.Regions)
+	s.goBy(own)
+	for name, got := range map[string]*metering.Regions{
+		"the API": s.api.Regions, "its throttle": s.api.Throttle.Regions, "STS": s.sts.Regions, "its throttle's": s.sts.Throttle.Regions,
+		"the operator's door": s.admin.Regions, "hosts": s.hosts.regions,
+	} {
+		if got != own {
+			t.Errorf("%s goes by others", name)
 		}
 	}
 }
