@@ -7,11 +7,13 @@ import (
 	"strings"
 	"time"
 
+	"github.com/meterd/meterd/internal/metering"
 	"github.com/meterd/meterd/internal/store"
 	"github.com/meterd/meterd/internal/store/postgres"
 )
 
-// config is what `meterd serve` goes by: a field for each row of settings.
+// config is what `meterd serve` goes by: a field for each row of settings, and what
+// a file that one names says.
 type config struct {
 	listen                string
 	data                  string
@@ -23,6 +25,8 @@ type config struct {
 	tlsCert, tlsKey       string
 	behindProxy           bool
 	hosts                 []string
+	regions               string
+	served                *metering.Regions // what regions, the file, says
 	webIdentity           []string
 	metricsListen         string
 	logLevel              slog.Level
@@ -103,8 +107,13 @@ var settings = []setting{
 	},
 	{
 		name: "hosts", check: hostHeader,
-		doc:   "Host headers to serve, beside loopback's, AWS's own and the address listened on",
+		doc:   "Host headers to serve, beside loopback's, the services' (AWS's own, or those of the regions) and the address listened on",
 		field: func(c *config) any { return &c.hosts },
+	},
+	{
+		name:  "regions",
+		doc:   "file with what is served where and under which host names, in place of AWS's tables or beside them ('meterd regions print' writes one); all nodes of one database need the same",
+		field: func(c *config) any { return &c.regions },
 	},
 	{
 		name: "web_identity", check: checkWebIssuer,

@@ -135,6 +135,18 @@ func (r *reading) settle() {
 	if c.behindProxy && most.origin == standardOrigin { // there they are all the proxy's
 		c.connectionsPerAddress, most.texts, most.origin = 0, []string{"0"}, standardOrigin+" behind a proxy"
 	}
+	served, wrong := readRegions(c.regions)
+	c.served = served
+	for _, err := range wrong {
+		r.add(r.value("regions").blamed(), err)
+	}
+	if served != nil {
+		for _, text := range c.webIdentity {
+			if issuer, err := parseWebIssuer(text); err == nil && issuer.cluster != "" && !served.Listed(issuer.cluster) {
+				r.add(r.value("web_identity").blamed(), fmt.Errorf("cluster=%s: nothing is served in that region", issuer.cluster))
+			}
+		}
+	}
 	cert, key := r.value("tls_cert"), r.value("tls_key")
 	switch {
 	case cert.texts != nil && key.texts == nil:

@@ -69,7 +69,7 @@ var sample = map[string]string{
 	"behind_proxy": "true", "hosts": "a.example,b.example:8443", "metrics_listen": ":9002", "log_level": "warn", "throttle": "off",
 	"refusals_kept": "30d", "tokens_kept": "72h", "drain_delay": "1m30s", "drain_timeout": "0", "connections_per_address": "7",
 	"store": "postgres://h/d", "store_standbys": "2", "store_connections": "9",
-	"web_identity": "https://a.example cluster=us-east-1",
+	"web_identity": "https://a.example cluster=us-east-1", "regions": "testdata/regions.yaml",
 }
 
 // TestEveryLayer gives every setting in every layer, alone and above all those
@@ -185,6 +185,9 @@ func TestConfigProblems(t *testing.T) {
 		{sources{file: "hosts: {a: b}"}, []string{place + "hosts: it is not a plain value: text, number, true or false"}},
 		{sources{file: "hosts: [{a: b}]"}, []string{place + "hosts: it is not a plain value: text, number, true or false"}},
 		{sources{file: "hosts: ~"}, []string{place + `hosts: it has no value; leave the line out, or write "" for an empty one`}},
+		{sources{file: "web_identity: [https://a.example cluster=nowhere-1]"}, []string{place + "web_identity: cluster=nowhere-1: nothing is served in that region"}},
+		{sources{file: "web_identity: [https://a.example cluster=acme-central-1]\nregions: testdata/regions.yaml"}, nil},
+		{sources{file: "regions: none.yaml"}, []string{place + "regions: open none.yaml: no such file or directory"}},
 		{sources{file: `listen: ""`}, []string{place + "listen: the value is empty"}},
 		{sources{file: "behind_proxy: yes"}, []string{place + `behind_proxy: "yes" is neither true nor false`}},
 		{sources{file: "connections_per_address: 1.5"}, []string{place + `connections_per_address: "1.5" is not a whole number from 0 to 1000000`}},

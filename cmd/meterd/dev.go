@@ -21,6 +21,7 @@ import (
 	"github.com/meterd/meterd/internal/admin"
 	"github.com/meterd/meterd/internal/awsapi"
 	"github.com/meterd/meterd/internal/caller"
+	"github.com/meterd/meterd/internal/metering"
 	"github.com/meterd/meterd/internal/store"
 	"github.com/meterd/meterd/internal/store/embedded"
 )
@@ -37,6 +38,7 @@ type dev struct {
 	clock    string
 	throttle string
 	hosts    []string
+	regions  string
 	logLevel string
 }
 
@@ -64,6 +66,7 @@ nothing leaves this machine.`,
 	flags.StringVar(&d.clock, "clock", "", "stop the service's clock at this time (RFC 3339)")
 	flags.StringVar(&d.throttle, "throttle", "aws", "limits on calls: aws (its published quotas) or off")
 	flags.StringArrayVar(&d.hosts, "host", nil, "accept this Host header, too; may be repeated")
+	flags.StringVar(&d.regions, "regions", "", "file with what is served where, in place of AWS's tables or beside them ('meterd regions print' writes one)")
 	flags.StringVar(&d.logLevel, "log-level", "info", "least level to log: debug (every call), info (refusals), warn or error")
 	return cmd
 }
@@ -75,6 +78,7 @@ type devSettings struct {
 	startAt time.Time // of --clock, if it was given
 	source  string    // where the catalogue comes from
 	catalog *admin.Catalog
+	regions *metering.Regions
 }
 
 // settings reads the flags. Nothing has been opened or written yet.
@@ -95,6 +99,10 @@ func (d *dev) settings(misused func(format string, args ...any) error) (devSetti
 		if set.startAt, err = time.Parse(time.RFC3339, d.clock); err != nil {
 			return set, misused("--clock %q is not a time such as 2026-09-15T10:30:00Z", d.clock)
 		}
+	}
+	var wrong []error
+	if set.regions, wrong = readRegions(d.regions); wrong != nil {
+		return set, fmt.Errorf("--regions: %w", problemList(wrong))
 	}
 	text := demoCatalog
 	if d.catalog != "" {
@@ -134,6 +142,7 @@ func (d *dev) run(ctx context.Context, stdout, stderr io.Writer, command string)
 	}
 
 	s := newServer(db, logger, adminToken(), set.limits)
+	s.goBy(set.regions)
 	s.data, s.drainTimeout = d.data, devDrainTimeout
 	s.forDevelopment()
 	if d.clock != "" {
@@ -158,6 +167,7 @@ func (d *dev) run(ctx context.Context, stdout, stderr io.Writer, command string)
 	}
 	s.hosts.extra = append(d.hosts, listener.Addr().String(), d.listen)
 	env := environmentOf(listener.Addr(), set.catalog, s.admin.Token)
+	env.signFor(set.regions)
 	if d.envFile != "" {
 		if err := env.write(d.envFile); err != nil {
 			return fmt.Errorf("--env-file: %w", err)

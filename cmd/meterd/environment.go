@@ -54,6 +54,18 @@ func environmentOf(addr net.Addr, c *admin.Catalog, token store.Secret) environm
 	return e
 }
 
+// signFor tells clients a region that is served, where the usual one is not.
+func (e *environment) signFor(r *metering.Regions) {
+	if r.Listed(region) {
+		return
+	}
+	for i, v := range e.variables {
+		if v.name == "AWS_REGION" || v.name == "AWS_DEFAULT_REGION" {
+			e.variables[i].value = r.Tables[0].Regions[0]
+		}
+	}
+}
+
 // exports are the lines that set the variables in a shell.
 func (e environment) exports() string {
 	var b strings.Builder

@@ -59,12 +59,18 @@ func TestHosts(t *testing.T) {
 		"metering-marketplace.eu-west-1.api.aws":                true,
 		"metering.marketplace-fips.us-gov-west-1.amazonaws.com": true,
 		"metering-marketplace.eusc-de-east-1.amazonaws.eu":      true,
+		"metering.marketplace.eusc-de-east-1.amazonaws.eu":      true,
+		"metering.marketplace.us-isob-east-1.sc2s.sgov.gov":     true,
+		"metering.marketplace.nowhere-1.amazonaws.com":          true, // for R-31 to refuse
 		"entitlement.marketplace.us-east-1.amazonaws.com:443":   true,
-		"meterd.internal": true, "meterd.internal:8484": true, "Meterd.Internal": true, "10.1.2.3:8484": true,
+		"sts.amazonaws.com":           true,
+		"sts.eu-west-1.amazonaws.com": true,
+		"meterd.internal":             true, "meterd.internal:8484": true, "Meterd.Internal": true, "10.1.2.3:8484": true,
 
 		"": false, "evil.example": false, "localhost.evil.example": false, "127.0.0.1.evil.example": false,
 		"metering.marketplace.us-east-1.amazonaws.com.evil.example": false,
-		"evil.amazonaws.com": false, "10.1.2.4:8484": false, "0.0.0.0": false,
+		"evil.amazonaws.com": false, "sts.evil.example": false, "metering.marketplace..amazonaws.com": false,
+		"metering.marketplace.amazonaws.com": false, "metering.marketplace.a.b.amazonaws.com": false, "10.1.2.4:8484": false, "0.0.0.0": false,
 	} {
 		if got := h.serves(host); got != want {
 			t.Errorf("Host %q: served %t, want %t", host, got, want)

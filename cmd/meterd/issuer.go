@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/meterd/meterd/internal/identity"
-	"github.com/meterd/meterd/internal/metering"
 )
 
 // webIssuer is an issuer that is believed, and where it runs if it is a cluster.
@@ -54,7 +53,7 @@ func parseWebIssuer(text string) (webIssuer, error) {
 			i.Audiences = append(i.Audiences, value)
 		case name == "keys" && value != "":
 			i.KeySetURL = value
-		case name == "cluster" && metering.ListedRegion(value):
+		case name == "cluster" && value != "" && value != ofCatalog: // whether it is served is for settle
 			i.cluster = value
 		case word == "private":
 			i.Private = true

@@ -65,7 +65,7 @@ func TestParseWebIssuer(t *testing.T) {
 	if i, err = parseWebIssuer("https://oidc.example"); err != nil || i.cluster != "" || !slices.Equal(i.Audiences, []string{identity.STSAudience}) {
 		t.Errorf("%+v %v", i, err)
 	}
-	for _, text := range []string{"", "http://oidc.example", "oidc.example", "https://a.example audience=", "https://a.example cluster=nowhere-1", "https://a.example loopback", "http://127.0.0.1"} {
+	for _, text := range []string{"", "http://oidc.example", "oidc.example", "https://a.example audience=", "https://a.example cluster=", "https://a.example cluster=catalog", "https://a.example loopback", "http://127.0.0.1"} {
 		if i, err := parseWebIssuer(text); err == nil {
 			t.Errorf("%q: %+v", text, i)
 		}

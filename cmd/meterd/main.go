@@ -100,7 +100,7 @@ If neither is set, that is the 'meterd dev' which runs for the same user.`,
 		return &usageError{err, cmd.CommandPath()}
 	})
 	root.AddCommand(
-		newDev(), newServe(), newConfig(), newKeyfile(), newEnv(), newExec(), newClock(),
+		newDev(), newServe(), newConfig(), newKeyfile(), newEnv(), newExec(), newClock(), newRegions(),
 		newSeller(), newBuyer(), newProduct(), newAgreement(), newWorkload(), newPolicy(), newRole(), newCredential(), newToken(), newKey(),
 		newRegistration(), newUsage(), newCatalog(), newHistory(), newCompat(), newAccess(),
 		newCheck(), newBackup(), newRestore(), newExport(), newImport(), newMigrate(),

@@ -139,7 +139,7 @@ func scriptCall(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: call [KEY] OP FILE")
 	}
 	body := strings.ReplaceAll(strings.TrimSpace(ts.ReadFile(args[1])), "NOW", fmt.Sprint(time.Now().Unix()))
-	req, err := signedRequest(ts.Getenv(urlVariable), key, cmp.Or(ts.Getenv("AWS_SECRET_ACCESS_KEY"), demoSecret), args[0], body)
+	req, err := signedFor(cmp.Or(ts.Getenv("AWS_REGION"), region), ts.Getenv(urlVariable), key, cmp.Or(ts.Getenv("AWS_SECRET_ACCESS_KEY"), demoSecret), args[0], body)
 	ts.Check(err)
 	printAnswer(ts, neg, req)
 }
@@ -175,6 +175,11 @@ const demoSecret = "example-secret"
 
 // signedRequest is a call of an operation, as an SDK makes it.
 func signedRequest(url, key, secret, operation, body string) (*http.Request, error) {
+	return signedFor(region, url, key, secret, operation, body)
+}
+
+// signedFor is one for a region.
+func signedFor(region, url, key, secret, operation, body string) (*http.Request, error) {
 	req, err := http.NewRequest(http.MethodPost, url+"/", strings.NewReader(body))
 	if err != nil {
 		return nil, err

@@ -131,6 +131,7 @@ func serve(ctx context.Context, stdout io.Writer, c *config) (err error) {
 		limits = nil
 	}
 	s := newServer(db, log, c.adminToken, limits)
+	s.goBy(c.served)
 	s.admin.Strict, s.admin.SessionsOnly = true, !clockMoves
 	if clockMoves {
 		s.forDevelopment()

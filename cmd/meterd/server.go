@@ -18,6 +18,7 @@ import (
 	"github.com/meterd/meterd/internal/clock"
 	"github.com/meterd/meterd/internal/id"
 	"github.com/meterd/meterd/internal/identity"
+	"github.com/meterd/meterd/internal/metering"
 	"github.com/meterd/meterd/internal/store"
 )
 
@@ -68,7 +69,14 @@ func newServer(db store.Store, log *slog.Logger, token store.Secret, limits call
 		Now: time.Now, NewID: ids.New, Log: log, ServesHost: s.hosts.serves,
 	}
 	s.admin.Issuing = s.issuing()
+	s.goBy(metering.AWSRegions())
 	return s
+}
+
+// goBy tells every door what is served where, before it is first used.
+func (s *server) goBy(r *metering.Regions) {
+	s.api.Regions, s.sts.Regions, s.admin.Regions, s.hosts.regions = r, r, r, r
+	s.api.Throttle.Regions, s.sts.Throttle.Regions = r, r
 }
 
 // Limits on connections. A slow sender is cut off before it has cost much.

@@ -101,7 +101,7 @@ func (s *Service) applyOnce(ctx context.Context, c *Catalog, how Applying) (*Pla
 		return nil, errThere
 	}
 	a := &application{
-		now: s.Clock.Now(), known: known, strict: s.Strict, sessionsOnly: s.SessionsOnly, problems: problems{parts: c.parts},
+		now: s.Clock.Now(), known: known, regions: s.Regions, strict: s.Strict, sessionsOnly: s.SessionsOnly, problems: problems{parts: c.parts},
 		entries:   make(map[store.Ref]store.Entry),
 		removed:   make(map[store.Ref]bool),
 		licenses:  make(map[string]metering.AgreementID),
@@ -167,9 +167,10 @@ func (s *Service) carryOut(ctx context.Context, a *application, changed []store.
 // application is a catalogue on its way into a store.
 type application struct {
 	problems
-	now    time.Time
-	known  *store.Catalog
-	strict bool // well-known and short secrets are refused
+	now     time.Time
+	known   *store.Catalog
+	regions *metering.Regions // that workloads may run in
+	strict  bool              // well-known and short secrets are refused
 
 	sessionsOnly bool // and keys that stand for workloads
 	entries      map[store.Ref]store.Entry

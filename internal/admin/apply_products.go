@@ -68,7 +68,7 @@ func (a *application) workloads(workloads []Workload) {
 		path := at("workloads", i)
 		a.text(path+".id", w.ID, 255)
 		a.account(path+".account", w.Account)
-		if !metering.ListedRegion(w.Region) {
+		if !a.regions.Listed(w.Region) {
 			a.add(path+".region", "%q is not a region that anything is served in", w.Region)
 		}
 		if w.Platform == "" {

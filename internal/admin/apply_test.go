@@ -33,7 +33,7 @@ func newService(t testing.TB) *Service {
 	})
 	c := clock.New(time.Now)
 	c.Set(noon)
-	return &Service{Store: db, Clock: c, Token: "secret", Log: slog.New(slog.DiscardHandler)}
+	return &Service{Store: db, Clock: c, Token: "secret", Regions: metering.AWSRegions(), Log: slog.New(slog.DiscardHandler)}
 }
 
 func apply(t *testing.T, s *Service, source string) {

@@ -28,6 +28,8 @@ type Service struct {
 	Clock *clock.Clock
 	Token store.Secret // opens the API as the operator; "" opens nothing
 	Log   *slog.Logger
+	// Regions are those that workloads may run in.
+	Regions *metering.Regions
 	// Strict refuses short secrets in catalogues.
 	Strict bool
 	// SessionsOnly refuses access keys that stand for workloads: a long-term key

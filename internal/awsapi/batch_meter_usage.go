@@ -15,7 +15,7 @@ import (
 // one buyer, or with a key that is held, is the status of that one record.
 // https://docs.aws.amazon.com/marketplace/latest/APIReference/API_marketplace-metering_BatchMeterUsage.html
 func (s *Service) batchMeterUsage(ctx context.Context, req *request, in *batchMeterUsageInput) (*batchMeterUsageOutput, error) {
-	if err := metering.CheckRegion(req.op, req.caller, req.region); err != nil {
+	if err := metering.CheckRegion(req.op, req.caller, req.region, s.Regions); err != nil {
 		return nil, err
 	}
 	if len(in.records) == 0 {
@@ -94,7 +94,7 @@ func (s *Service) productOf(req *request, in *batchMeterUsageInput) (*metering.P
 			return nil, nil, err
 		}
 		p := catalog.Product(code)
-		return p, licenses, metering.CheckProduct(req.op, code, p, req.caller, req.region)
+		return p, licenses, metering.CheckProduct(req.op, code, p, req.caller, req.region, s.Regions)
 	}
 	var products []*metering.Product
 	for i := range in.records {
@@ -119,7 +119,7 @@ func (s *Service) productOf(req *request, in *batchMeterUsageInput) (*metering.P
 		return nil, nil, err
 	}
 	for _, p := range products {
-		if err := metering.CheckProduct(req.op, p.Code, p, req.caller, req.region); err != nil {
+		if err := metering.CheckProduct(req.op, p.Code, p, req.caller, req.region, s.Regions); err != nil {
 			return nil, nil, err
 		}
 	}

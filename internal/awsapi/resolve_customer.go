@@ -13,7 +13,7 @@ import (
 // brought a token. The answer does not say that the agreement is active yet.
 // https://docs.aws.amazon.com/marketplace/latest/APIReference/API_marketplace-metering_ResolveCustomer.html
 func (s *Service) resolveCustomer(ctx context.Context, req *request, in *resolveCustomerInput) (*resolveCustomerOutput, error) {
-	if err := metering.CheckRegion(req.op, req.caller, req.region); err != nil {
+	if err := metering.CheckRegion(req.op, req.caller, req.region, s.Regions); err != nil {
 		return nil, err
 	}
 	catalog := s.Store.Catalog()

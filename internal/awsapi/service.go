@@ -46,6 +46,7 @@ type Service struct {
 	Callers  *caller.Authenticator
 	Throttle *caller.Throttle
 	Faults   *Faults
+	Regions  *metering.Regions
 	Now      func() time.Time // the service's clock
 	NewID    func() metering.ID
 	Log      *slog.Logger

@@ -13,14 +13,14 @@ import (
 // entitlement. The admission it returns is to be written with the call; nil is
 // none.
 func (s *Service) admit(ctx context.Context, req *request, code metering.ProductCode) (*metering.Product, *store.Admission, error) {
-	if err := metering.CheckRegion(req.op, req.caller, req.region); err != nil {
+	if err := metering.CheckRegion(req.op, req.caller, req.region, s.Regions); err != nil {
 		return nil, nil, err
 	}
 	if err := s.permit(req, code); err != nil {
 		return nil, nil, err
 	}
 	p := s.Store.Catalog().Product(code)
-	if err := metering.CheckProduct(req.op, code, p, req.caller, req.region); err != nil {
+	if err := metering.CheckProduct(req.op, code, p, req.caller, req.region, s.Regions); err != nil {
 		return nil, nil, err
 	}
 	if err := metering.CheckPlatform(req.op, p, req.caller, req.compat.Rulings); err != nil {

@@ -73,7 +73,7 @@ func newWorld(t testing.TB, o worldOptions) *world {
 	w.clock.Set(o.now)
 	w.truth.Set(trueNow)
 	silent := slog.New(slog.DiscardHandler)
-	w.admin = &admin.Service{Store: db, Clock: w.clock, Log: silent}
+	w.admin = &admin.Service{Store: db, Clock: w.clock, Regions: metering.AWSRegions(), Log: silent}
 	w.giveKeys(t, "sidecar", "freebox")
 	if _, err := w.admin.Apply(context.Background(), fixture(), admin.Applying{}); err != nil {
 		t.Fatal(err)
@@ -84,6 +84,7 @@ func newWorld(t testing.TB, o worldOptions) *world {
 		Callers:  caller.NewAuthenticator(db.Catalog(), w.truth.Now),
 		Throttle: caller.NewThrottle(o.limits, w.truth.Now),
 		Faults:   new(Faults),
+		Regions:  metering.AWSRegions(),
 		Now:      w.clock.Now, NewID: w.newID, Log: silent,
 		ServesHost: func(host string) bool { return host != "elsewhere.example" },
 	}

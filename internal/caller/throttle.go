@@ -30,6 +30,10 @@ func AWSLimits() Limits {
 // Throttle counts calls. Each account, region and operation has a bucket that
 // holds one second's worth. It is safe for use by many at once.
 type Throttle struct {
+	// Regions are those whose names have buckets of their own. NewThrottle sets
+	// AWS's; others are set before it is first used.
+	Regions *metering.Regions
+
 	limits Limits
 	now    func() time.Time
 
@@ -50,11 +54,15 @@ const sweepFrom = 1024
 
 // NewThrottle returns a throttle. now is the true time.
 func NewThrottle(limits Limits, now func() time.Time) *Throttle {
-	return &Throttle{limits: limits, now: now, buckets: make(map[bucket]*rate.Limiter), sweepAt: sweepFrom}
+	return &Throttle{Regions: metering.AWSRegions(), limits: limits, now: now, buckets: make(map[bucket]*rate.Limiter), sweepAt: sweepFrom}
 }
 
-// With returns a throttle of other limits that goes by the same time.
-func (t *Throttle) With(limits Limits) *Throttle { return NewThrottle(limits, t.now) }
+// With returns a throttle of other limits that goes by the same time and regions.
+func (t *Throttle) With(limits Limits) *Throttle {
+	other := NewThrottle(limits, t.now)
+	other.Regions = t.Regions
+	return other
+}
 
 // Allow takes a call out of its bucket, if the bucket has one left. All regions
 // that are not listed share a bucket, so that made-up names give nobody more.
@@ -63,7 +71,7 @@ func (t *Throttle) Allow(account metering.AccountID, region string, op metering.
 	if limit == 0 {
 		return true
 	}
-	if !metering.ListedRegion(region) {
+	if !t.Regions.Listed(region) {
 		region = ""
 	}
 	return t.take(bucket{account: account, region: region, operation: op}, limit)

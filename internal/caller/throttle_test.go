@@ -103,6 +103,15 @@ func TestBuckets(t *testing.T) {
 	if throttle.Allow("1", "", metering.MeterUsage) || !throttle.Allow("2", "nowhere-1", metering.MeterUsage) {
 		t.Error("an empty region has a bucket of its own, or an account shares another's")
 	}
+
+	// Which are made up, the tables say; those of another throttle are the same.
+	own := NewThrottle(nil, newHand().now)
+	own.Regions = &metering.Regions{Tables: []metering.Table{{Operation: metering.BatchMeterUsage, Regions: []string{"acme-1"}}}}
+	own = own.With(AWSLimits())
+	drain(own, "1", "us-east-1", metering.MeterUsage)
+	if own.Allow("1", "eu-west-1", metering.MeterUsage) || !own.Allow("1", "acme-1", metering.MeterUsage) {
+		t.Error("a throttle does not go by the regions it was given")
+	}
 }
 
 // TestUnlimited: an operation without a limit has none, and costs no bucket.

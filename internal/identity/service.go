@@ -35,7 +35,8 @@ type Service struct {
 	// each is and in which account; in a role of another its token is worth nothing.
 	Clusters map[string]string
 	Throttle *caller.Throttle
-	Now      func() time.Time // the true time: sessions go by it
+	Regions  *metering.Regions // where anything is served: no others are signed for
+	Now      func() time.Time  // the true time: sessions go by it
 	NewID    func() metering.ID
 	Log      *slog.Logger
 	// ServesHost says whether a Host header is one of ours; nil takes any.
@@ -118,7 +119,7 @@ func (s *Service) answer(c *call) (any, error) {
 	if c.who, err = s.Callers.AuthenticateSTS(c.Request, body, []string{"content-type"}); err != nil {
 		return nil, err
 	}
-	if !metering.ListedRegion(c.who.Region) {
+	if !s.Regions.Listed(c.who.Region) {
 		return nil, &Error{Code: SignatureDoesNotMatch, Message: "Credential should be scoped to a valid region."}
 	}
 	if !s.Throttle.Allow(c.who.Caller.Account, c.who.Region, metering.Operation(c.action)) {

@@ -54,7 +54,7 @@ func newOffice(t *testing.T) *office {
 	now := func() time.Time { return o.at }
 	n := byte(0)
 	o.Service = &Service{
-		Store: db, Callers: caller.NewAuthenticator(db.Catalog(), now), Throttle: caller.NewThrottle(Limits(), now), Now: now,
+		Store: db, Callers: caller.NewAuthenticator(db.Catalog(), now), Throttle: caller.NewThrottle(Limits(), now), Regions: metering.AWSRegions(), Now: now,
 		NewID: func() (id metering.ID) { n++; id[0] = n; return id }, Log: slog.New(slog.DiscardHandler),
 		Clusters: map[string]string{clusterURL: "us-east-1"},
 	}
@@ -230,6 +230,10 @@ func TestCallerIdentity(t *testing.T) {
 	k.Region = "nowhere-1"
 	if a := o.ask(t, k, "192.0.2.1", "Action", "GetCallerIdentity"); a.Code != "SignatureDoesNotMatch" {
 		t.Errorf("nowhere: %+v", a)
+	}
+	o.Regions = &metering.Regions{Tables: []metering.Table{{Operation: metering.BatchMeterUsage, Regions: []string{"nowhere-1"}}}}
+	if a := o.ask(t, k, "192.0.2.1", "Action", "GetCallerIdentity"); a.status != 200 {
+		t.Errorf("nowhere, where it is listed: %+v", a)
 	}
 	for _, header := range []http.Header{{"Content-Type": {formType}, "X-Amz-Target": {"x"}}, {"Content-Type": {"application/x-amz-json-1.1"}}, {}} {
 		if r := (&http.Request{Method: "POST", RequestURI: "/", Header: header}); Asked(r) {

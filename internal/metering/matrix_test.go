@@ -97,10 +97,10 @@ func answer(op Operation, p *Product, c Caller, region string, r Rulings) string
 		}
 		return "unexpected: " + err.Error()
 	}
-	if err := CheckRegion(op, c, region); err != nil {
+	if err := CheckRegion(op, c, region, AWSRegions()); err != nil {
 		return name(err, "E", "?", "?")
 	}
-	if err := CheckProduct(op, p.Code, p, c, region); err != nil {
+	if err := CheckProduct(op, p.Code, p, c, region, AWSRegions()); err != nil {
 		return name(err, "e", "C", "?")
 	}
 	if op == BatchMeterUsage {

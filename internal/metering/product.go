@@ -17,7 +17,8 @@ const (
 )
 
 // Pricing is how a product is charged. It never decides whether an operation is
-// allowed, save that GovCloud meters AMI products by usage alone.
+// allowed, save that some regions, AWS's GovCloud, meter AMI products by
+// usage alone.
 type Pricing string
 
 // The pricing models.
@@ -75,14 +76,10 @@ func (p *Product) CheckDimension(name string) error {
 // MeterUsage and RegisterUsage do not ask for a subscription: AWS's preview mode.
 func (p *Product) Previewed(c Caller) bool { return p.Seller == c.Account }
 
-// previewRegion is where a product can be tried by its seller before it is
-// published (container guide, 2020).
-const previewRegion = "us-east-1"
-
 // CheckProduct refuses a product that the caller cannot meter by this
 // operation. p is nil when there is none of that code. What is another
 // seller's, and what is not published, is answered like what does not exist.
-func CheckProduct(op Operation, code ProductCode, p *Product, c Caller, region string) error {
+func CheckProduct(op Operation, code ProductCode, p *Product, c Caller, region string, r *Regions) error {
 	own := p != nil && p.Seller == c.Account
 	if p == nil || !own && (op == BatchMeterUsage || !p.Published) {
 		return fmt.Errorf("%w: %q is not the code of a published product that this account can meter", ErrInvalidProductCode, code)
@@ -91,14 +88,14 @@ func CheckProduct(op Operation, code ProductCode, p *Product, c Caller, region s
 		switch {
 		case op == BatchMeterUsage:
 			return fmt.Errorf("%w: product %s is not published", ErrInvalidProductCode, p.Code)
-		case region != previewRegion:
-			return fmt.Errorf("%w: product %s is not published, and its seller can try it in %s only", ErrInvalidProductCode, p.Code, previewRegion)
+		case !within(r.Preview, region):
+			return fmt.Errorf("%w: product %s is not published, and its seller can try it in %s only", ErrInvalidProductCode, p.Code, names(r.Preview))
 		}
 	}
 	if !p.Type.meteredBy(op) {
 		return fmt.Errorf("%w: %s does not meter product %s, whose type is %s", ErrInvalidProductCode, op, p.Code, p.Type)
 	}
-	if isGovCloud(region) && (p.Type != AMI || p.Pricing != PricedByUsage) {
+	if within(r.UsageOnly, region) && (p.Type != AMI || p.Pricing != PricedByUsage) {
 		return fmt.Errorf("%w: in %s, only AMI products with usage pricing are metered", ErrInvalidEndpointRegion, region)
 	}
 	return nil

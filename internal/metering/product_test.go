@@ -42,7 +42,7 @@ func TestProducts(t *testing.T) {
 		{"a preview is of the operation, too", RegisterUsage, of(AMI, false), seller, "us-east-1", false},
 		{"a type that nobody knows", MeterUsage, of("ml", true), buyer, "us-east-1", false},
 	} {
-		err := CheckProduct(row.op, "prod", row.product, Caller{Account: row.caller}, row.region)
+		err := CheckProduct(row.op, "prod", row.product, Caller{Account: row.caller}, row.region, AWSRegions())
 		if row.ok && err != nil || !row.ok && !errors.Is(err, ErrInvalidProductCode) {
 			t.Errorf("%s: %s: got %v", row.op, row.name, err)
 		}
@@ -60,8 +60,8 @@ func TestProducts(t *testing.T) {
 		{RegisterUsage, of(Container, false)},
 	} {
 		c := Caller{Account: stranger}
-		missing := CheckProduct(row.op, "prod", nil, c, "us-east-1")
-		hidden := CheckProduct(row.op, "prod", row.hidden, c, "us-east-1")
+		missing := CheckProduct(row.op, "prod", nil, c, "us-east-1", AWSRegions())
+		hidden := CheckProduct(row.op, "prod", row.hidden, c, "us-east-1", AWSRegions())
 		if missing == nil || hidden == nil || missing.Error() != hidden.Error() {
 			t.Errorf("%s: missing: %v; hidden (%s, published %v): %v", row.op, missing, row.hidden.Type, row.hidden.Published, hidden)
 		}

@@ -19,56 +19,89 @@ const (
 	GetEntitlements Operation = "GetEntitlements"
 )
 
-// Regions as of August 2026: the seller guide's tables, which agree with AWS's
-// endpoints.json.
-var (
-	commercialRegions = []string{
-		"af-south-1", "ap-east-1", "ap-northeast-1", "ap-northeast-2", "ap-northeast-3",
-		"ap-south-1", "ap-south-2", "ap-southeast-1", "ap-southeast-2", "ap-southeast-3", "ap-southeast-4",
-		"ca-central-1", "eu-central-1", "eu-central-2", "eu-north-1", "eu-south-1", "eu-south-2",
-		"eu-west-1", "eu-west-2", "eu-west-3", "il-central-1", "me-central-1", "me-south-1",
-		"sa-east-1", "us-east-1", "us-east-2", "us-west-1", "us-west-2",
-	}
-	govCloudRegions = []string{"us-gov-east-1", "us-gov-west-1"}
-	sellerRegions   = append(slices.Clone(commercialRegions), "cn-northwest-1")
-	eksRegions      = []string{
-		"us-east-1", "us-east-2", "us-west-1", "us-west-2", "eu-west-1", "eu-west-2", "eu-west-3",
-		"eu-central-1", "eu-north-1", "ap-east-1", "ap-southeast-1", "ap-southeast-2",
-		"ap-northeast-1", "ap-northeast-2", "ap-south-1", "ca-central-1", "sa-east-1",
-	}
-	ec2Regions = append(slices.Clone(commercialRegions), govCloudRegions...)
-)
-
-// regionsOf lists where an operation is served to callers of a platform.
-func regionsOf(op Operation, p Platform) []string {
-	switch op {
-	case BatchMeterUsage, ResolveCustomer:
-		return sellerRegions
-	case RegisterUsage: // its own table was not to be had; the commercial regions (inferred)
-		return commercialRegions
-	case MeterUsage:
-		switch p {
-		case PlatformEKS:
-			return eksRegions
-		case PlatformECS, PlatformAgentCore:
-			return commercialRegions
-		case PlatformEC2, PlatformNone: // the platform is judged later, in its turn
-			return ec2Regions
-		}
-	case GetEntitlements: // see docs/divergences.md
-	}
-	return nil
+// Regions is what is served where: AWS's tables ([AWSRegions]), or those of a
+// marketplace that has regions of its own. It is data, and not changed once it is
+// in use. GetEntitlements is in no table: it is answered everywhere (see
+// docs/divergences.md).
+type Regions struct {
+	Partitions []Partition
+	Tables     []Table
+	// UsageOnly are regions where MeterUsage takes AMI products with usage pricing
+	// and nothing else.
+	UsageOnly []Area
+	// Preview are regions where a seller can try a product before it is published.
+	Preview []Area
 }
 
-// ListedRegion reports whether any operation is served in the region.
-func ListedRegion(region string) bool {
-	return slices.Contains(ec2Regions, region) || slices.Contains(sellerRegions, region)
+// Partition is regions that have their host names in common.
+type Partition struct {
+	Name    string
+	Regions []string
+	Hosts   []HostName
+	Source  string
+}
+
+// HostName is a name that a service is reached under. {region} in it stands for
+// the region.
+type HostName struct {
+	Service string // metering, entitlement or sts
+	Variant string // default, dual-stack, fips or fips-dual-stack
+	Name    string
+}
+
+// RegionMark stands for the region in a HostName.
+const RegionMark = "{region}"
+
+// In is the name in one region.
+func (h HostName) In(region string) string { return strings.ReplaceAll(h.Name, RegionMark, region) }
+
+// Table lists where an operation is served to callers of some platforms; of no
+// platforms named, to all.
+type Table struct {
+	Operation Operation
+	Platforms []Platform
+	Regions   []string
+	Source    string
+}
+
+// Area is regions that a rule holds in.
+type Area struct {
+	Regions []string
+	Source  string
+}
+
+// Listed reports whether any operation is served in the region.
+func (r *Regions) Listed(region string) bool {
+	return slices.ContainsFunc(r.Tables, func(t Table) bool { return slices.Contains(t.Regions, region) })
+}
+
+// serves reports whether an operation is served in the region to callers of a
+// platform. One who is no workload is let through by any platform's table: the
+// platform is judged later, in its turn.
+func (r *Regions) serves(op Operation, p Platform, region string) bool {
+	return slices.ContainsFunc(r.Tables, func(t Table) bool {
+		return t.Operation == op && (t.Platforms == nil || p == PlatformNone || slices.Contains(t.Platforms, p)) && slices.Contains(t.Regions, region)
+	})
+}
+
+// names lists the regions of areas.
+func names(areas []Area) string {
+	var all []string
+	for _, a := range areas {
+		all = append(all, a.Regions...)
+	}
+	return strings.Join(all, ", ")
+}
+
+func within(areas []Area, region string) bool {
+	return slices.ContainsFunc(areas, func(a Area) bool { return slices.Contains(a.Regions, region) })
 }
 
 // CheckRegion refuses a request whose region, the one of its signature's scope
-// does not serve the operation or is not the workload's own.
-func CheckRegion(op Operation, c Caller, region string) error {
-	if !slices.Contains(regionsOf(op, c.Platform()), region) {
+// whatever its Host says, does not serve the operation or is not the
+// workload's own.
+func CheckRegion(op Operation, c Caller, region string, r *Regions) error {
+	if !r.serves(op, c.Platform(), region) {
 		if op == MeterUsage { // DisabledApi is not in its model
 			return fmt.Errorf("%w: MeterUsage is not served in %q from %s", ErrInvalidEndpointRegion, region, platformName(c.Platform()))
 		}
@@ -86,5 +119,3 @@ func CheckRegion(op Operation, c Caller, region string) error {
 	}
 	return nil
 }
-
-func isGovCloud(region string) bool { return strings.HasPrefix(region, "us-gov-") }

@@ -2,6 +2,7 @@ package metering
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -51,7 +52,7 @@ func TestRegions(t *testing.T) {
 					continue
 				}
 				for _, platform := range row.platforms {
-					err := CheckRegion(row.op, callerFrom(platform, region), region)
+					err := CheckRegion(row.op, callerFrom(platform, region), region, AWSRegions())
 					if want == nil && err != nil || !errors.Is(err, want) {
 						t.Errorf("%s from %s in %q: got %v, want %s", row.op, platformName(platform), region, err, class.want)
 					}
@@ -75,19 +76,19 @@ func TestRegionOfTheWorkload(t *testing.T) {
 	} {
 		for _, platform := range []Platform{PlatformEC2, PlatformECS, PlatformEKS, PlatformAgentCore} {
 			c := callerFrom(platform, "eu-west-1")
-			if err := CheckRegion(row.op, c, "us-east-1"); row.want == nil && err != nil || !errors.Is(err, row.want) {
+			if err := CheckRegion(row.op, c, "us-east-1", AWSRegions()); row.want == nil && err != nil || !errors.Is(err, row.want) {
 				t.Errorf("%s from %s: got %v, want %v", row.op, platformName(platform), err, row.want)
 			}
-			if err := CheckRegion(row.op, c, "eu-west-1"); err != nil {
+			if err := CheckRegion(row.op, c, "eu-west-1", AWSRegions()); err != nil {
 				t.Errorf("%s from %s in its own region: %v", row.op, platformName(platform), err)
 			}
 		}
-		if err := CheckRegion(row.op, Caller{}, "us-east-1"); err != nil {
+		if err := CheckRegion(row.op, Caller{}, "us-east-1", AWSRegions()); err != nil {
 			t.Errorf("%s from no workload: %v", row.op, err)
 		}
 	}
 	// Where the operation is not served at all, that is the answer.
-	if err := CheckRegion(RegisterUsage, callerFrom(PlatformECS, "us-east-1"), "us-gov-west-1"); !errors.Is(err, ErrDisabledAPI) {
+	if err := CheckRegion(RegisterUsage, callerFrom(PlatformECS, "us-east-1"), "us-gov-west-1", AWSRegions()); !errors.Is(err, ErrDisabledAPI) {
 		t.Errorf("RegisterUsage of a commercial task in GovCloud: got %v", err)
 	}
 }
@@ -95,12 +96,12 @@ func TestRegionOfTheWorkload(t *testing.T) {
 // TestListedRegions: what shares no throttle bucket with made-up names.
 func TestListedRegions(t *testing.T) {
 	for _, region := range strings.Fields(strings.Join([]string{ofEKS, ofCommerce, ofGovCloud, ofChina}, " ")) {
-		if !ListedRegion(region) {
+		if !AWSRegions().Listed(region) {
 			t.Errorf("%s is not listed", region)
 		}
 	}
 	for _, region := range append(strings.Fields(ofNowhere), "") {
-		if ListedRegion(region) {
+		if AWSRegions().Listed(region) {
 			t.Errorf("%q is listed", region)
 		}
 	}
@@ -113,4 +114,105 @@ func callerFrom(p Platform, region string) Caller {
 		c.Workload = &Workload{ID: "w-1", Platform: p, Account: c.Account, Region: region}
 	}
 	return c
+}
+
+// TestRegionsOfOthers: the rules go by the tables they are given, and know no
+// region beside them.
+func TestRegionsOfOthers(t *testing.T) {
+	own := &Regions{
+		Tables: []Table{
+			{Operation: BatchMeterUsage, Regions: []string{"center"}},
+			{Operation: MeterUsage, Platforms: []Platform{PlatformECS, PlatformEKS}, Regions: []string{"center"}},
+			{Operation: MeterUsage, Platforms: []Platform{PlatformEC2}, Regions: []string{"west"}},
+			{Operation: RegisterUsage, Regions: []string{"west", "center"}},
+		},
+		UsageOnly: []Area{{Regions: []string{"nowhere"}}, {Regions: []string{"west"}}},
+		Preview:   []Area{{Regions: []string{"center"}}, {Regions: []string{"west"}}},
+	}
+	const everywhere = "center west us-east-1 us-gov-west-1 nowhere"
+	for _, row := range []struct {
+		op        Operation
+		platforms []Platform
+		in        string
+		otherwise error
+	}{
+		{BatchMeterUsage, []Platform{PlatformNone, PlatformEC2, PlatformECS}, "center", ErrDisabledAPI},
+		{ResolveCustomer, []Platform{PlatformNone, PlatformEKS}, "", ErrDisabledAPI},
+		{RegisterUsage, []Platform{PlatformNone, PlatformEC2, PlatformECS, PlatformEKS, PlatformAgentCore}, "center west", ErrDisabledAPI},
+		{MeterUsage, []Platform{PlatformECS, PlatformEKS}, "center", ErrInvalidEndpointRegion},
+		{MeterUsage, []Platform{PlatformEC2}, "west", ErrInvalidEndpointRegion},
+		{MeterUsage, []Platform{PlatformAgentCore}, "", ErrInvalidEndpointRegion},
+		{MeterUsage, []Platform{PlatformNone}, "center west", ErrInvalidEndpointRegion}, // the platform is judged later
+	} {
+		for _, platform := range row.platforms {
+			for region := range strings.FieldsSeq(everywhere) {
+				err := CheckRegion(row.op, callerFrom(platform, region), region, own)
+				if served := slices.Contains(strings.Fields(row.in), region); served && err != nil || !served && !errors.Is(err, row.otherwise) {
+					t.Errorf("%s from %s in %s: got %v", row.op, platformName(platform), region, err)
+				}
+			}
+		}
+	}
+	for region, want := range map[string]bool{"center": true, "west": true, "us-east-1": false, "nowhere": false, "": false} {
+		if got := own.Listed(region); got != want {
+			t.Errorf("%q is listed: %t", region, got)
+		}
+	}
+
+	seller := Caller{Account: "210987654321"}
+	hourly := &Product{Code: "p", Seller: seller.Account, Type: AMI, Pricing: PricedHourly, Published: true}
+	if err := CheckProduct(MeterUsage, "p", hourly, seller, "west", own); !errors.Is(err, ErrInvalidEndpointRegion) {
+		t.Errorf("an hourly product where usage alone is metered: got %v", err)
+	}
+	if err := CheckProduct(MeterUsage, "p", hourly, seller, "us-gov-west-1", own); err != nil {
+		t.Errorf("AWS's rule holds among other regions: %v", err)
+	}
+	hidden := &Product{Code: "p", Seller: seller.Account, Type: AMI, Pricing: PricedByUsage}
+	for region, want := range map[string]bool{"center": true, "west": true, "us-east-1": false} {
+		err := CheckProduct(MeterUsage, "p", hidden, seller, region, own)
+		if tried := err == nil; tried != want || err != nil && !strings.Contains(err.Error(), "center, west only") {
+			t.Errorf("what is not published, in %s: %v", region, err)
+		}
+	}
+}
+
+// TestAWSRegionsAreWhole: each table says where it is from and of when it is, each
+// region of a table is in one partition, and those in which nothing is served are
+// known.
+func TestAWSRegionsAreWhole(t *testing.T) {
+	aws := AWSRegions()
+	var sources, tabled []string
+	for _, table := range aws.Tables {
+		sources, tabled = append(sources, table.Source), append(tabled, table.Regions...)
+	}
+	for _, area := range slices.Concat(aws.UsageOnly, aws.Preview) {
+		sources, tabled = append(sources, area.Source), append(tabled, area.Regions...)
+	}
+	partitions := map[string]string{}
+	var unserved []string
+	for _, p := range aws.Partitions {
+		sources = append(sources, p.Source)
+		for _, region := range p.Regions {
+			if partitions[region] != "" {
+				t.Errorf("%s is in %s and in %s", region, partitions[region], p.Name)
+			}
+			partitions[region] = p.Name
+			if !aws.Listed(region) {
+				unserved = append(unserved, region)
+			}
+		}
+	}
+	for _, source := range sources {
+		if !strings.HasSuffix(source, "; August 2026") && !strings.HasSuffix(source, "; 2020") {
+			t.Errorf("source %q does not say of when it is", source)
+		}
+	}
+	for _, region := range tabled {
+		if partitions[region] == "" {
+			t.Errorf("%s is in no partition", region)
+		}
+	}
+	if want := []string{"eusc-de-east-1", "us-isob-east-1"}; !slices.Equal(unserved, want) {
+		t.Errorf("hosts without operations: %v, want %v", unserved, want)
+	}
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/meterd/meterd/internal/awsapi"
 	"github.com/meterd/meterd/internal/caller"
 	"github.com/meterd/meterd/internal/id"
+	"github.com/meterd/meterd/internal/metering"
 	"github.com/meterd/meterd/internal/store"
 	"github.com/meterd/meterd/internal/store/embedded"
 )
@@ -94,7 +95,7 @@ func front(db store.Store, log *slog.Logger) http.Handler {
 	api := &awsapi.Service{
 		Store:   db,
 		Callers: caller.NewAuthenticator(db.Catalog(), time.Now), Throttle: caller.NewThrottle(nil, time.Now),
-		Faults: new(awsapi.Faults), Now: time.Now, NewID: ids.New, Log: log,
+		Faults: new(awsapi.Faults), Regions: metering.AWSRegions(), Now: time.Now, NewID: ids.New, Log: log,
 	}
 	return api.Handler()
 }
