@@ -75,6 +75,9 @@ func (s *Service) keep(ctx context.Context, req *request, f awsjson.Fault, err e
 // one at hand stands for; 0: it is not to be written down.
 func (s *Service) flooded(req *request, name string, limits *caller.Throttle) int64 {
 	of := floodOf{req.caller.Account, req.region, req.op, name}
+	if !s.Regions.Listed(of.region) { // made-up names are one, as they are to the throttle
+		of.region = ""
+	}
 	return s.floods.add(of, limits.Allow(of.account, of.region, of.operation))
 }
 

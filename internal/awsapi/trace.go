@@ -83,9 +83,6 @@ type floodOf struct {
 // add counts a refusal. If it is to be written down, it returns how many that
 // stands for.
 func (f *flood) add(of floodOf, write bool) int64 {
-	if !metering.ListedRegion(of.region) {
-		of.region = ""
-	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	n := f.calls[of] + 1
