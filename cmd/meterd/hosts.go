@@ -16,6 +16,7 @@ type hosts struct{ extra []string }
 var awsHosts = []string{
 	"metering.marketplace.", "metering-marketplace.", "metering.marketplace-fips.", "metering-marketplace-fips.",
 	"entitlement.marketplace.", "entitlement-marketplace.",
+	"sts.",
 }
 
 // awsSuffixes are the DNS suffixes of AWS's partitions, dual-stack ones included.
@@ -40,4 +41,18 @@ func (h *hosts) serves(host string) bool {
 	}
 	return slices.ContainsFunc(awsHosts, func(p string) bool { return strings.HasPrefix(name, p) }) &&
 		slices.ContainsFunc(awsSuffixes, func(s string) bool { return strings.HasSuffix(name, s) })
+}
+
+// serverNames are the names of AWS's that this server can stand in for.
+func (h *hosts) serverNames() []string {
+	names := []string{"sts.amazonaws.com"}
+	for region := range strings.FieldsSeq(`af-south-1 ap-east-1 ap-northeast-1 ap-northeast-2 ap-northeast-3
+		ap-south-1 ap-south-2 ap-southeast-1 ap-southeast-2 ap-southeast-3 ap-southeast-4
+		ca-central-1 eu-central-1 eu-central-2 eu-north-1 eu-south-1 eu-south-2 eu-west-1 eu-west-2 eu-west-3
+		il-central-1 me-central-1 me-south-1 sa-east-1 us-east-1 us-east-2 us-west-1 us-west-2`) {
+		for _, service := range []string{"metering.marketplace", "entitlement.marketplace", "sts"} {
+			names = append(names, service+"."+region+".amazonaws.com")
+		}
+	}
+	return names
 }
