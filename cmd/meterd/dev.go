@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/lmittmann/tint"
@@ -37,6 +38,7 @@ type dev struct {
 	clock    string
 	throttle string
 	hosts    []string
+	tls      string
 	logLevel string
 }
 
@@ -50,7 +52,8 @@ a demo catalogue unless --catalog names a file. Nothing else is needed, and
 nothing leaves this machine.`,
 		Example: `  meterd dev
   meterd dev --catalog catalog.yaml --clock 2026-09-15T10:30:00Z
-  meterd dev --listen 127.0.0.1:0 --env-file meterd.env`,
+  meterd dev --listen 127.0.0.1:0 --env-file meterd.env
+  meterd dev --tls tls --listen 127.0.0.1:443`,
 		Args: exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return d.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), cmd.CommandPath())
@@ -64,6 +67,7 @@ nothing leaves this machine.`,
 	flags.StringVar(&d.clock, "clock", "", "stop the service's clock at this time (RFC 3339)")
 	flags.StringVar(&d.throttle, "throttle", "aws", "limits on calls: aws (its published quotas) or off")
 	flags.StringArrayVar(&d.hosts, "host", nil, "accept this Host header, too; may be repeated")
+	flags.StringVar(&d.tls, "tls", "", "serve over TLS, with the certificate that 'meterd ca create' has made in this folder")
 	flags.StringVar(&d.logLevel, "log-level", "info", "least level to log: debug (every call), info (refusals), warn or error")
 	return cmd
 }
@@ -124,6 +128,10 @@ func (d *dev) run(ctx context.Context, stdout, stderr io.Writer, command string)
 	if onTerminal {
 		logger = slog.New(tint.NewTextHandler(stderr, &tint.Options{Level: set.level, TimeFormat: time.TimeOnly, NoColor: os.Getenv("NO_COLOR") != ""}))
 	}
+	cert, ca, err := d.certificate(logger)
+	if err != nil {
+		return err
+	}
 	db, err := embedded.Open(embedded.Options{Dir: d.data, Logger: logger})
 	if err != nil {
 		return err
@@ -157,7 +165,15 @@ func (d *dev) run(ctx context.Context, stdout, stderr io.Writer, command string)
 		return err
 	}
 	s.hosts.extra = append(d.hosts, listener.Addr().String(), d.listen)
-	env := environmentOf(listener.Addr(), set.catalog, s.admin.Token)
+	env := environmentOf(listener.Addr(), set.catalog, s.admin.Token, ca)
+	if cert != nil {
+		if err := cert.covers(env.url); err != nil {
+			return fmt.Errorf("--listen %s: %w; make one that is, with --hosts ('meterd ca create --help')", d.listen, err)
+		}
+		s.certificate = cert
+		s.hosts.extra = append(s.hosts.extra, cert.current.Load().Leaf.DNSNames...)
+		defer cert.follow(ctx, nil)()
+	}
 	if d.envFile != "" {
 		if err := env.write(d.envFile); err != nil {
 			return fmt.Errorf("--env-file: %w", err)
@@ -172,6 +188,26 @@ func (d *dev) run(ctx context.Context, stdout, stderr io.Writer, command string)
 		}
 		logger.Info("ready", "url", env.url, "data", cmp.Or(d.data, "memory"), "catalog", set.source, "version", version())
 	})
+}
+
+// certificate reads what --tls names: the certificate that TLS is served with, and
+// the file of its CA. There is none without --tls.
+func (d *dev) certificate(log *slog.Logger) (cert *certificate, ca string, err error) {
+	if d.tls == "" {
+		return nil, "", nil
+	}
+	cert, err = newCertificate(filepath.Join(d.tls, serverFile), filepath.Join(d.tls, serverKeyFile), log)
+	if err == nil {
+		_, err = os.Stat(filepath.Join(d.tls, caFile))
+	}
+	if err != nil {
+		return nil, "", fmt.Errorf("--tls: %w", missing(d.tls, err))
+	}
+	if time.Now().After(cert.expires()) {
+		return nil, "", fmt.Errorf("--tls: the certificate has expired (%s): 'meterd ca issue %s' makes another", cert.expires().Format(time.DateOnly), shellQuote(d.tls))
+	}
+	ca, err = filepath.Abs(filepath.Join(d.tls, caFile)) // clients are started elsewhere
+	return cert, ca, err
 }
 
 // devDrainTimeout is for calls that have begun when dev is stopped.

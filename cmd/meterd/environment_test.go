@@ -13,7 +13,7 @@ import (
 // TestExports is read by a real shell: whatever a value is, it arrives as it was.
 func TestExports(t *testing.T) {
 	c := &admin.Catalog{Credentials: []admin.Credential{{AccessKeyID: "AKIAMETERDSELLER0001", SecretAccessKey: `a'b "$(echo c)" \ ` + "`d`" + `;#`}}}
-	e := environmentOf(&net.TCPAddr{IP: net.IPv4zero, Port: 8484}, c, "token")
+	e := environmentOf(&net.TCPAddr{IP: net.IPv4zero, Port: 8484}, c, "token", "")
 	path := t.TempDir() + "/env"
 	if err := e.write(path); err != nil {
 		t.Fatal(err)
@@ -60,6 +60,7 @@ func TestHosts(t *testing.T) {
 		"metering.marketplace-fips.us-gov-west-1.amazonaws.com": true,
 		"metering-marketplace.eusc-de-east-1.amazonaws.eu":      true,
 		"entitlement.marketplace.us-east-1.amazonaws.com:443":   true,
+		"sts.us-east-1.amazonaws.com":                           true, "sts.amazonaws.com": true,
 		"meterd.internal": true, "meterd.internal:8484": true, "Meterd.Internal": true, "10.1.2.3:8484": true,
 
 		"": false, "evil.example": false, "localhost.evil.example": false, "127.0.0.1.evil.example": false,
