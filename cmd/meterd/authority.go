@@ -120,8 +120,8 @@ func sign(template, parent *x509.Certificate, key, with *ecdsa.PrivateKey) (*x50
 	return x509.ParseCertificate(der)
 }
 
-// hostName is what a certificate can hold.
-var hostName = regexp.MustCompile(`^([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$`)
+// certifiable is a name that a certificate can hold.
+var certifiable = regexp.MustCompile(`^([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$`)
 
 // namesOf are all that a server's certificate is for: AWS's, this machine's, and
 // the hosts that were given.
@@ -134,7 +134,7 @@ func namesOf(given []string) ([]string, error) {
 		switch {
 		case err == nil && ip.Zone() == "":
 			name = ip.Unmap().String()
-		case len(name) > 253 || !hostName.MatchString(name) || strings.Trim(last, "0123456789") == "":
+		case len(name) > 253 || !certifiable.MatchString(name) || strings.Trim(last, "0123456789") == "":
 			return nil, fmt.Errorf("--hosts %q is neither a host name, such as meterd.internal, nor an address", host)
 		}
 		if !slices.Contains(names, name) {
