@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"os"
 	"sync/atomic"
 	"time"
@@ -59,6 +60,17 @@ func (c *certificate) stamps() (stamps fileStamps) {
 	return stamps
 }
 
+// follow watches the files until stop, or when it is told to.
+func (c *certificate) follow(ctx context.Context, told <-chan os.Signal) (stop func()) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx)) // while draining, too
+	tick := time.NewTicker(certificateInterval)
+	go c.watch(ctx, told, tick.C)
+	return func() {
+		tick.Stop()
+		cancel()
+	}
+}
+
 // watch reads the pair again whenever it is told to, and when a tick finds the
 // files changed, until the context is done.
 func (c *certificate) watch(ctx context.Context, told <-chan os.Signal, tick <-chan time.Time) {
@@ -81,6 +93,18 @@ func (c *certificate) watch(ctx context.Context, told <-chan os.Signal, tick <-c
 }
 
 func (c *certificate) expires() time.Time { return c.current.Load().Leaf.NotAfter.UTC() }
+
+// covers refuses a URL that the certificate is not for: no client would take it.
+func (c *certificate) covers(at string) error {
+	u, err := url.Parse(at)
+	if err != nil {
+		return err
+	}
+	if err := c.current.Load().Leaf.VerifyHostname(u.Hostname()); err != nil {
+		return fmt.Errorf("the certificate %s is not for %s", c.certFile, u.Hostname())
+	}
+	return nil
+}
 
 // config is how TLS is served. Go's choice of ciphers is kept: it is revised with
 // every release.

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -22,7 +24,9 @@ const clientTimeout = 30 * time.Second
 // client speaks to the admin API of a running server.
 type client struct {
 	url, token, origin string
-	idempotencyKey     string // of what is posted; "" if there is none
+	idempotencyKey     string            // of what is posted; "" if there is none
+	ca                 string            // file with the CA that is trusted beside the system's; "": none
+	transport          http.RoundTripper // nil: the standard one
 }
 
 // newClient is for the server that --url, the environment or a running dev names.
@@ -35,7 +39,11 @@ func newClient(cmd *cobra.Command) (*client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &client{url: c.url, token: c.token, origin: c.origin}, nil
+	made := &client{url: c.url, token: c.token, origin: c.origin, ca: c.ca}
+	if c.ca != "" && strings.HasPrefix(c.url, "https://") {
+		made.transport, err = transportTrusting(c.ca)
+	}
+	return made, err
 }
 
 // refusedError is the server's no.
@@ -64,6 +72,18 @@ func (e *refusedError) Error() string {
 	return text
 }
 
+// do sends a request.
+func (c *client) do(req *http.Request) (*http.Response, error) {
+	res, err := (&http.Client{Transport: c.transport}).Do(req)
+	if unknown := (x509.UnknownAuthorityError{}); errors.As(err, &unknown) {
+		return nil, fmt.Errorf("the server at %s %s is not trusted: %w; if it is yours, set %s to the file with its CA", c.url, c.origin, unknown, caVariable)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("no server answers at %s %s: %w", c.url, c.origin, err)
+	}
+	return res, nil
+}
+
 // call sends in, if it is not nil, and reads the answer into out: raw bytes into
 // a *[]byte, JSON into anything else.
 func (c *client) call(ctx context.Context, method, path string, in, out any) error {
@@ -88,9 +108,9 @@ func (c *client) call(ctx context.Context, method, path string, in, out any) err
 	if c.idempotencyKey != "" {
 		req.Header.Set("Idempotency-Key", c.idempotencyKey)
 	}
-	res, err := http.DefaultClient.Do(req)
+	res, err := c.do(req)
 	if err != nil {
-		return fmt.Errorf("no server answers at %s %s: %w", c.url, c.origin, err)
+		return err
 	}
 	defer res.Body.Close()
 	answer, err := io.ReadAll(res.Body)

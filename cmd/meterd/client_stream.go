@@ -32,9 +32,9 @@ func (c *client) open(ctx context.Context, method, path, accept string, body []b
 	if body != nil {
 		req.Header.Set("Content-Type", "application/yaml")
 	}
-	res, err := http.DefaultClient.Do(req)
+	res, err := c.do(req)
 	if err != nil {
-		return nil, fmt.Errorf("no server answers at %s %s: %w", c.url, c.origin, err)
+		return nil, err
 	}
 	if res.StatusCode < 300 {
 		return res, nil

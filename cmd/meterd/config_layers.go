@@ -30,7 +30,7 @@ const (
 // otherVariables begin with METERD_ and are no settings: the commands', and those
 // of tests.
 var (
-	otherVariables = []string{configVariable, urlVariable, "METERD_BINARY", "METERD_SIGV4_VECTORS"}
+	otherVariables = []string{configVariable, urlVariable, caVariable, "METERD_BINARY", "METERD_SIGV4_VECTORS"}
 	otherPrefixes  = []string{"METERD_SDK_", "METERD_TEST_"}
 )
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 )
 
@@ -13,6 +14,7 @@ const defaultURL = "http://127.0.0.1:8484"
 // connection is where the server is, and the token that lets one in.
 type connection struct {
 	url, token string
+	ca         string    // file with the CA that is trusted beside the system's; "": none
 	origin     string    // who said so
 	state      *devState // if it is the dev that wrote the state file
 }
@@ -23,6 +25,7 @@ func connect(flagURL string) (connection, error) {
 	c := connection{
 		url:    strings.TrimRight(cmp.Or(flagURL, os.Getenv(urlVariable)), "/"),
 		token:  os.Getenv(tokenVariable),
+		ca:     os.Getenv(caVariable),
 		origin: "(" + urlVariable + ")",
 	}
 	state, err := readState()
@@ -31,6 +34,7 @@ func connect(flagURL string) (connection, error) {
 			c.origin = "where 'meterd dev' was: start it again, or set " + urlVariable
 		}
 		c.url, c.token, c.state = state.URL, state.Token, state
+		c.ca = state.Variables[trustVariables[0]]
 	}
 	if c.token == "" {
 		if err != nil {
@@ -66,7 +70,7 @@ func (c connection) variables() []variable {
 			all = append(all, variable{name, value})
 		}
 	}
-	return append(all, variable{urlVariable, c.url}, variable{tokenVariable, c.token})
+	return append(all, ours(c.url, c.token, c.ca)...)
 }
 
 // fromEnvironment fills what the environment leaves out, the keys excepted: they
@@ -74,6 +78,8 @@ func (c connection) variables() []variable {
 func (c connection) fromEnvironment(name string) string {
 	value := os.Getenv(name)
 	switch {
+	case c.ca != "" && slices.Contains(trustVariables, name): // the shell's may be for another server
+		value = c.ca
 	case value != "":
 	case strings.HasPrefix(name, "AWS_ENDPOINT_URL_"):
 		value = c.url

@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/lmittmann/tint"
@@ -39,6 +40,7 @@ type dev struct {
 	throttle string
 	hosts    []string
 	regions  string
+	tls      string
 	logLevel string
 }
 
@@ -52,7 +54,8 @@ a demo catalogue unless --catalog names a file. Nothing else is needed, and
 nothing leaves this machine.`,
 		Example: `  meterd dev
   meterd dev --catalog catalog.yaml --clock 2026-09-15T10:30:00Z
-  meterd dev --listen 127.0.0.1:0 --env-file meterd.env`,
+  meterd dev --listen 127.0.0.1:0 --env-file meterd.env
+  meterd dev --tls tls --listen 127.0.0.1:443`,
 		Args: exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return d.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), cmd.CommandPath())
@@ -67,6 +70,7 @@ nothing leaves this machine.`,
 	flags.StringVar(&d.throttle, "throttle", "aws", "limits on calls: aws (its published quotas) or off")
 	flags.StringArrayVar(&d.hosts, "host", nil, "accept this Host header, too; may be repeated")
 	flags.StringVar(&d.regions, "regions", "", "file with what is served where, in place of AWS's tables or beside them ('meterd regions print' writes one)")
+	flags.StringVar(&d.tls, "tls", "", "serve over TLS, with the certificate that 'meterd ca create' has made in this folder")
 	flags.StringVar(&d.logLevel, "log-level", "info", "least level to log: debug (every call), info (refusals), warn or error")
 	return cmd
 }
@@ -132,6 +136,10 @@ func (d *dev) run(ctx context.Context, stdout, stderr io.Writer, command string)
 	if onTerminal {
 		logger = slog.New(tint.NewTextHandler(stderr, &tint.Options{Level: set.level, TimeFormat: time.TimeOnly, NoColor: os.Getenv("NO_COLOR") != ""}))
 	}
+	cert, ca, err := d.certificate(logger)
+	if err != nil {
+		return err
+	}
 	db, err := embedded.Open(embedded.Options{Dir: d.data, Logger: logger})
 	if err != nil {
 		return err
@@ -166,8 +174,16 @@ func (d *dev) run(ctx context.Context, stdout, stderr io.Writer, command string)
 		return err
 	}
 	s.hosts.extra = append(d.hosts, listener.Addr().String(), d.listen)
-	env := environmentOf(listener.Addr(), set.catalog, s.admin.Token)
+	env := environmentOf(listener.Addr(), set.catalog, s.admin.Token, ca)
 	env.signFor(set.regions)
+	if cert != nil {
+		if err := cert.covers(env.url); err != nil {
+			return fmt.Errorf("--listen %s: %w; make one that is, with --hosts ('meterd ca create --help')", d.listen, err)
+		}
+		s.certificate = cert
+		s.hosts.extra = append(s.hosts.extra, cert.current.Load().Leaf.DNSNames...)
+		defer cert.follow(ctx, nil)()
+	}
 	if d.envFile != "" {
 		if err := env.write(d.envFile); err != nil {
 			return fmt.Errorf("--env-file: %w", err)
@@ -182,6 +198,26 @@ func (d *dev) run(ctx context.Context, stdout, stderr io.Writer, command string)
 		}
 		logger.Info("ready", "url", env.url, "data", cmp.Or(d.data, "memory"), "catalog", set.source, "version", version())
 	})
+}
+
+// certificate reads what --tls names: the certificate that TLS is served with, and
+// the file of its CA. There is none without --tls.
+func (d *dev) certificate(log *slog.Logger) (cert *certificate, ca string, err error) {
+	if d.tls == "" {
+		return nil, "", nil
+	}
+	cert, err = newCertificate(filepath.Join(d.tls, serverFile), filepath.Join(d.tls, serverKeyFile), log)
+	if err == nil {
+		_, err = os.Stat(filepath.Join(d.tls, caFile))
+	}
+	if err != nil {
+		return nil, "", fmt.Errorf("--tls: %w", missing(d.tls, err))
+	}
+	if time.Now().After(cert.expires()) {
+		return nil, "", fmt.Errorf("--tls: the certificate has expired (%s): 'meterd ca issue %s' makes another", cert.expires().Format(time.DateOnly), shellQuote(d.tls))
+	}
+	ca, err = filepath.Abs(filepath.Join(d.tls, caFile)) // clients are started elsewhere
+	return cert, ca, err
 }
 
 // devDrainTimeout is for calls that have begun when dev is stopped.

@@ -31,12 +31,17 @@ type variable struct{ name, value string }
 // region is what clients are told to sign for. Any listed one is served.
 const region = "us-east-1"
 
-func environmentOf(addr net.Addr, c *admin.Catalog, token store.Secret) environment {
+// environmentOf is for the server that listens at addr: over TLS if ca is not "",
+// which is the file with its CA.
+func environmentOf(addr net.Addr, c *admin.Catalog, token store.Secret, ca string) environment {
 	host, port, err := net.SplitHostPort(addr.String())
 	if ip := net.ParseIP(host); err == nil && ip != nil && ip.IsUnspecified() {
 		host = "127.0.0.1" // a server that listens on every address is reached at this one
 	}
 	e := environment{url: "http://" + net.JoinHostPort(host, port)}
+	if ca != "" {
+		e.url = "https://" + net.JoinHostPort(host, port)
+	}
 	e.variables = []variable{
 		{"AWS_ENDPOINT_URL_MARKETPLACE_METERING", e.url},
 		{"AWS_ENDPOINT_URL_MARKETPLACE_ENTITLEMENT_SERVICE", e.url},
@@ -50,7 +55,8 @@ func environmentOf(addr net.Addr, c *admin.Catalog, token store.Secret) environm
 			variable{"AWS_ACCESS_KEY_ID", first.AccessKeyID},
 			variable{"AWS_SECRET_ACCESS_KEY", first.SecretAccessKey})
 	}
-	e.variables = append(e.variables, variable{urlVariable, e.url}, variable{tokenVariable, string(token)}) // string: the one place that shows it
+	e.variables = append(e.variables, trusting(ca)...)
+	e.variables = append(e.variables, ours(e.url, string(token), ca)...) // string: the one place that shows it
 	return e
 }
 
@@ -64,6 +70,15 @@ func (e *environment) signFor(r *metering.Regions) {
 			e.variables[i].value = r.Tables[0].Regions[0]
 		}
 	}
+}
+
+// ours are the variables of our own commands.
+func ours(url, token, ca string) []variable {
+	all := []variable{{urlVariable, url}, {tokenVariable, token}}
+	if ca != "" {
+		all = append(all, variable{caVariable, ca})
+	}
+	return all
 }
 
 // exports are the lines that set the variables in a shell.

@@ -13,7 +13,7 @@ import (
 // TestExports is read by a real shell: whatever a value is, it arrives as it was.
 func TestExports(t *testing.T) {
 	c := &admin.Catalog{Credentials: []admin.Credential{{AccessKeyID: "AKIAMETERDSELLER0001", SecretAccessKey: `a'b "$(echo c)" \ ` + "`d`" + `;#`}}}
-	e := environmentOf(&net.TCPAddr{IP: net.IPv4zero, Port: 8484}, c, "token")
+	e := environmentOf(&net.TCPAddr{IP: net.IPv4zero, Port: 8484}, c, "token", "")
 	path := t.TempDir() + "/env"
 	if err := e.write(path); err != nil {
 		t.Fatal(err)

@@ -85,7 +85,8 @@ ResolveCustomer, RegisterUsage, and GetEntitlements beside them.
 Start it with 'meterd dev' and point an AWS SDK at it; in production it is
 'meterd serve', whose settings 'meterd config print' shows. The other commands speak
 to a running server: METERD_URL says where it is, METERD_ADMIN_TOKEN lets them in.
-If neither is set, that is the 'meterd dev' which runs for the same user.`,
+If neither is set, that is the 'meterd dev' which runs for the same user.
+METERD_CA_BUNDLE names a file with a CA that they trust beside the system's.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.ArbitraryArgs,
@@ -100,7 +101,7 @@ If neither is set, that is the 'meterd dev' which runs for the same user.`,
 		return &usageError{err, cmd.CommandPath()}
 	})
 	root.AddCommand(
-		newDev(), newServe(), newConfig(), newKeyfile(), newEnv(), newExec(), newClock(), newRegions(),
+		newDev(), newServe(), newConfig(), newKeyfile(), newCA(), newEnv(), newExec(), newClock(), newRegions(),
 		newSeller(), newBuyer(), newProduct(), newAgreement(), newWorkload(), newPolicy(), newRole(), newCredential(), newToken(), newKey(),
 		newRegistration(), newUsage(), newCatalog(), newHistory(), newCompat(), newAccess(),
 		newCheck(), newBackup(), newRestore(), newExport(), newImport(), newMigrate(),

@@ -119,7 +119,7 @@ func scriptReady(ts *testscript.TestScript, neg bool, args []string) {
 			name, value, _ := strings.Cut(strings.TrimPrefix(strings.TrimSpace(line), "export "), "=")
 			ts.Setenv(name, value)
 		}
-		if res, err := http.Get(ts.Getenv(urlVariable) + "/readyz"); err == nil {
+		if res, err := scriptClient(ts).Get(ts.Getenv(urlVariable) + "/readyz"); err == nil {
 			res.Body.Close()
 			if res.StatusCode == http.StatusOK {
 				return

@@ -143,6 +143,7 @@ func serve(ctx context.Context, stdout io.Writer, c *config) (err error) {
 	}
 	s.drainDelay, s.drainTimeout = c.drainDelay, c.drainTimeout
 	s.certificate, s.supervisor = cert, newSupervisor(log)
+	s.lasting = true
 	s.api.Callers.BehindProxy = c.behindProxy
 	issuers, err := c.webIssuers()
 	if err == nil {
@@ -239,13 +240,10 @@ func (s *server) reloadOnSignal(ctx context.Context) (stop func()) {
 	if s.certificate == nil {
 		return func() { signal.Stop(told) }
 	}
-	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx)) // while draining, too
-	tick := time.NewTicker(certificateInterval)
-	go s.certificate.watch(ctx, told, tick.C)
+	unfollow := s.certificate.follow(ctx, told)
 	return func() {
 		signal.Stop(told)
-		tick.Stop()
-		cancel()
+		unfollow()
 	}
 }
 

@@ -38,6 +38,7 @@ type server struct {
 	drainDelay   time.Duration
 	drainTimeout time.Duration
 	certificate  *certificate                    // nil: plain HTTP
+	lasting      bool                            // browsers may remember that there is TLS
 	watched      func(http.Handler) http.Handler // around the API; nil: nobody watches
 	supervisor   supervisor
 
@@ -192,7 +193,9 @@ func (s *server) handler() http.Handler {
 		case r.RequestURI == "/" || r.RequestURI == awsapi.CBORPath:
 			wire.ServeHTTP(w, r)
 		case strings.HasPrefix(r.RequestURI, "/admin/") && s.hosts.serves(r.Host):
-			if r.TLS != nil { // browsers come here; SDKs do not ask
+			// Browsers come here; SDKs do not ask. What is said of localhost would hold
+			// for all that ever listens there.
+			if r.TLS != nil && s.lasting && !strings.Contains(strings.ToLower(r.Host), "localhost") {
 				w.Header().Set("Strict-Transport-Security", "max-age=31536000")
 			}
 			operator.ServeHTTP(w, r)

@@ -20,10 +20,12 @@ type devState struct {
 	Variables map[string]string `json:"variables"` // of awsVariables
 }
 
-// awsVariables are what an AWS SDK has to know; no other name is believed.
+// awsVariables are what an AWS SDK has to know, trustVariables last; no other name
+// is believed.
 var awsVariables = []string{
 	"AWS_ENDPOINT_URL_MARKETPLACE_METERING", "AWS_ENDPOINT_URL_MARKETPLACE_ENTITLEMENT_SERVICE", "AWS_ENDPOINT_URL_STS",
 	"AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY",
+	"AWS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS",
 }
 
 // statePath is where the XDG Base Directory Specification wants such a file. It

@@ -18,7 +18,7 @@ import (
 // alone gives a test an environment in which nothing is set that commands read.
 func alone(t *testing.T) (stateHome string) {
 	t.Helper()
-	for _, name := range append(append([]string{urlVariable, tokenVariable}, awsVariables...), rivals...) {
+	for _, name := range append(append([]string{urlVariable, tokenVariable, caVariable}, awsVariables...), rivals...) {
 		t.Setenv(name, "")
 	}
 	dir := t.TempDir()
@@ -29,7 +29,7 @@ func alone(t *testing.T) (stateHome string) {
 
 func demoEnvironment(port int) environment {
 	c := &admin.Catalog{Credentials: []admin.Credential{{AccessKeyID: "AKIAMETERDSELLER0001", SecretAccessKey: "example-secret"}}}
-	return environmentOf(&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port}, c, "token-1")
+	return environmentOf(&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port}, c, "token-1", "")
 }
 
 func TestState(t *testing.T) {

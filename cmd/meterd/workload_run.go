@@ -127,7 +127,7 @@ func (r *workloadRun) run(cmd *cobra.Command, args []string) error {
 	if cmd.Context().Err() != nil { // stopped before it began
 		return cmd.Context().Err()
 	}
-	err = runChild(path, args, workloadEnviron(os.Environ(), append(variables, endpointVariables(c.url, w.Region)...)))
+	err = runChild(path, args, workloadEnviron(os.Environ(), slices.Concat(variables, endpointVariables(c.url, w.Region), trusting(c.ca))))
 	started.stop(ctx)
 	return notRunChild(args[0], err)
 }

@@ -16,6 +16,9 @@
 // A vector gets a server of its own, and with it a fresh clock and empty books,
 // which is why their order never matters.
 //
+// AWS's own host names are asked in a network of the test's own (see
+// TestDefaultEndpoint), by clients that are told no endpoint.
+//
 // The environment:
 //
 //	METERD_BINARY      a binary to test instead of building cmd/meterd

@@ -24,6 +24,12 @@ func run(m *testing.M) int {
 	if len(os.Args) == 2 && os.Args[1] == asGoProgram {
 		return goProgram(os.Stdin, os.Stdout)
 	}
+	if dir := os.Getenv(ownNetwork); dir != "" {
+		if err := enterOwnNetwork(dir); err != nil {
+			fmt.Print(err)
+			return exitNoNetwork
+		}
+	}
 	dir, err := os.MkdirTemp("", "meterd-sdk-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
