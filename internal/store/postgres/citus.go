@@ -24,7 +24,7 @@ const (
 // worker has a copy.
 var (
 	distributed = []string{"record", "client_token", "admission", "registration", "running", "redemption", "event", "refusal"}
-	referenced  = []string{"entry", "revision", "catalogue"}
+	referenced  = []string{"entry", "revision", "catalogue", "lease"}
 )
 
 // Distribute spreads the tables of a migrated database over the workers of a

@@ -83,6 +83,10 @@ func Statements() []Statement {
 		{"holds anything", holdsAnything},
 
 		{"count nodes", countNodes},
+		{"take a lease", takeLease},
+		{"count leases", countLeases},
+		{"drop leases", dropLeases},
+		{"commit lightly", commitLightly},
 		{"settings", findSettings},
 		{"version of the tables", findVersion},
 		{"begin to read", beginReading},
