@@ -49,14 +49,22 @@ func (s *Store) takeLease(ctx context.Context) (live int64, err error) {
 	return live, s.writes.SendBatch(ctx, &b).Close()
 }
 
-// dropLease gives the node's part of the quotas to the others.
+// dropLease gives the node's part of the quotas to the others, and takes out what
+// nodes have left that died.
 func (s *Store) dropLease() {
 	if !s.serves || s.writes == nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), leaseTime)
 	defer cancel()
-	if _, err := s.writes.Exec(ctx, dropLeases, s.node); err != nil {
+	rows, err := s.writes.Query(ctx, findOldLeases)
+	if err == nil {
+		var gone []string
+		if gone, err = pgx.CollectRows(rows, pgx.RowTo[string]); err == nil {
+			_, err = s.writes.Exec(ctx, dropLeases, append(gone, s.node))
+		}
+	}
+	if err != nil {
 		s.log.Warn("the node's lease was not given back, and runs out by itself", "error", err)
 	}
 }

@@ -9,7 +9,9 @@ ON CONFLICT (node) DO UPDATE SET expires = excluded.expires`
 
 const countLeases = `SELECT count(*) FROM lease WHERE expires > now()`
 
-const dropLeases = `DELETE FROM lease WHERE node = $1 OR expires < now() - interval '1 minute'`
+const findOldLeases = `SELECT node FROM lease WHERE expires < now() - interval '1 minute' ORDER BY node LIMIT 1000`
+
+const dropLeases = `DELETE FROM lease t USING unnest($1::text[]) AS k (node) WHERE t.node = k.node`
 
 // A lease that is lost is written again in two seconds: it is not worth the wait
 // for a disk, nor for a standby, which may be gone. It is for the statements that

@@ -85,6 +85,7 @@ func Statements() []Statement {
 		{"count nodes", countNodes},
 		{"take a lease", takeLease},
 		{"count leases", countLeases},
+		{"find old leases", findOldLeases},
 		{"drop leases", dropLeases},
 		{"commit lightly", commitLightly},
 		{"settings", findSettings},
