@@ -11,7 +11,7 @@ VULNDB    ?=
 SOAK      ?= 30m
 
 .DEFAULT_GOAL := help
-.PHONY: help build check fmt lint lint-more test race bench bench-compare fuzz golden cover vuln planted soak bench-e2e
+.PHONY: help build check fmt lint lint-more test race bench bench-compare fuzz golden cover vuln planted soak bench-e2e bench-slow
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,7 +60,7 @@ test: ## Run every test; say what this machine had to leave out
 
 race: ## Run the tests again, shorter, under the race detector
 	$(GO) test -race -short $(TESTFLAGS) ./...
-	@echo "left out here, and run by make test: PostgreSQL 15 (18 is run), most scripts of the commands and all that need a database, docs/operations.md, a rolling upgrade, exports and imports that are killed, the canaries, an archive of a hundred thousand files, a short run of make bench-e2e and the death of one of its servers"
+	@echo "left out here, and run by make test: PostgreSQL 15 (18 is run), most scripts of the commands and all that need a database, docs/operations.md, a rolling upgrade, exports and imports that are killed, the canaries, an archive of a hundred thousand files, a short run of make bench-e2e and the death of one of its servers, greedy clients"
 
 soak: ## Run the tests of faults for SOAK=30m, or SOAK=full, and print what they did
 	$(GO) run ./test/soak $(if $(filter full,$(SOAK)),-full,-for $(SOAK)) $(if $(TEST),-run '$(TEST)')
@@ -77,6 +77,9 @@ bench-e2e: ## Measure whole servers beside one another; print docs/bench/end-to-
 
 bench-compare: ## Compare bench.txt with docs/bench/baseline.txt
 	$(TOOL) benchstat docs/bench/baseline.txt bench.txt
+
+bench-slow: ## Measure honest calls beside greedy clients: SLOW="CONNECTIONS ROUNDS SECONDS"
+	cd cmd/meterd && SLOW="$${SLOW:-5000 5 4}" $(GO) test -count=1 -timeout=30m -v -run='^TestSlowClients$$' .
 
 fuzz: ## Fuzz every target for FUZZTIME=30s each
 	@grep -rl --include='*_test.go' '^func Fuzz' cmd internal | xargs -r -n1 dirname | sort -u | while read -r d; do \

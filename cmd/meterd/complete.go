@@ -32,6 +32,7 @@ var completable = map[string]struct{ path, list, name, about string }{
 	"token":        {"/tokens", "tokens", "id", "agreement"},
 	"policy":       {"/policies", "policies", "name", ""},
 	"role":         {"/roles", "roles", "account/name", "id"},
+	"quota":        {"/quotas", "quotas", "account/operation", ""},
 	"access":       {"/accesses", "accesses", "name", "role"},
 	"registration": {"/registrations", "registrations", "id", "workload"},
 }

@@ -132,7 +132,7 @@ var settings = []setting{
 	},
 	{
 		name: "throttle", standard: "aws", oneOf: []string{"aws", "off"},
-		doc:   "limits on calls: aws (its published quotas) or off",
+		doc:   "limits on calls: aws (its published quotas, and what 'meterd quota' sets in their place) or off",
 		field: func(c *config) any { return &c.throttle },
 	},
 	{

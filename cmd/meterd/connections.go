@@ -4,6 +4,8 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+
+	"github.com/meterd/meterd/internal/caller"
 )
 
 // cappedListener accepts so many connections from each address at once, and
@@ -55,23 +57,13 @@ func (l *cappedListener) give(from netip.Prefix) {
 	}
 }
 
-// origin is what counts as one address: of IPv6 the network of 64 bits that one
-// customer has whole.
+// origin is what counts as one address.
 func origin(a net.Addr) netip.Prefix {
 	tcp, ok := a.(*net.TCPAddr)
 	if !ok {
 		return netip.Prefix{}
 	}
-	addr := tcp.AddrPort().Addr().Unmap().WithZone("")
-	bits := addr.BitLen()
-	if addr.Is6() {
-		bits = 64
-	}
-	prefix, err := addr.Prefix(bits)
-	if err != nil {
-		return netip.Prefix{}
-	}
-	return prefix
+	return caller.Network(tcp.AddrPort().Addr())
 }
 
 // cappedConn gives its place back when it is closed.

@@ -67,7 +67,7 @@ nothing leaves this machine.`,
 	flags.StringVar(&d.catalog, "catalog", "", "catalogue file to serve in place of the demo's")
 	flags.StringVar(&d.envFile, "env-file", "", "file to write shell exports to, complete before /readyz answers 200")
 	flags.StringVar(&d.clock, "clock", "", "stop the service's clock at this time (RFC 3339)")
-	flags.StringVar(&d.throttle, "throttle", "aws", "limits on calls: aws (its published quotas) or off")
+	flags.StringVar(&d.throttle, "throttle", "aws", "limits on calls: aws (its published quotas, and what 'meterd quota' sets in their place) or off")
 	flags.StringArrayVar(&d.hosts, "host", nil, "accept this Host header, too; may be repeated")
 	flags.StringVar(&d.regions, "regions", "", "file with what is served where, in place of AWS's tables or beside them ('meterd regions print' writes one)")
 	flags.StringVar(&d.tls, "tls", "", "serve over TLS, with the certificate that 'meterd ca create' has made in this folder")

@@ -82,6 +82,7 @@ var historyKinds = []struct{ word, kind string }{
 	{"token", "token"},
 	{"signing-key", "signing_key"},
 	{"access", "access"},
+	{"quota", "quota"},
 	{"compat", "compat"},
 }
 
@@ -96,7 +97,7 @@ func newHistory() *cobra.Command {
 		Long: `Show how an entry of the catalogue has changed, oldest first. KIND is one of
 ` + strings.Join(words[:8], ", ") + `,
 ` + strings.Join(words[8:], ", ") + `. A signing key's name is PRODUCT/VERSION,
-a role's ACCOUNT/NAME; compat has none.`,
+a role's ACCOUNT/NAME, a quota's ACCOUNT/OPERATION; compat has none.`,
 		Example: "  meterd history agreement agmt-demo-saas\n  meterd history signing-key demo-container/1\n  meterd history compat",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 && args[0] == "compat" {

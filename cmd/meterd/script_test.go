@@ -21,7 +21,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(withServers{m}, map[string]func(){"meterd": main})
+	testscript.Main(withServers{m}, map[string]func(){"meterd": main, "greedy": greedy})
 }
 
 // withServers are the tests, with PostgreSQL for those that ask.

@@ -20,6 +20,7 @@ import (
 	"github.com/meterd/meterd/internal/identity"
 	"github.com/meterd/meterd/internal/metering"
 	"github.com/meterd/meterd/internal/store"
+	"github.com/meterd/meterd/internal/store/postgres"
 )
 
 // server is the doors, over one store. dev and serve fill the same one in
@@ -59,15 +60,21 @@ func newServer(db store.Store, log *slog.Logger, token store.Secret, limits call
 		Faults: new(awsapi.Faults), Now: serviceClock.Now, NewID: ids.New, Log: log,
 		ServesHost: s.hosts.serves,
 	}
-	s.admin.LastUsed = s.api.Callers.LastUsed
+	s.admin.LastUsed, s.admin.Quotas = s.api.Callers.LastUsed, limits
 	s.api.Callers.Log = log
+	s.api.Throttle.Quota = quotasOf(db.Catalog())
 	sessions := identity.Limits()
 	if limits == nil {
 		sessions = nil
+	} else {
+		s.api.Callers.Failures = s.api.Throttle.With(caller.FailureLimits())
 	}
 	s.sts = &identity.Service{
 		Store: db, Callers: s.api.Callers, Throttle: s.api.Throttle.With(sessions),
 		Now: time.Now, NewID: ids.New, Log: log, ServesHost: s.hosts.serves,
+	}
+	if shared, ok := db.(*postgres.Store); ok {
+		s.api.Throttle.Nodes, s.sts.Throttle.Nodes = shared.Nodes, shared.Nodes
 	}
 	s.admin.Issuing = s.issuing()
 	s.goBy(metering.AWSRegions())
@@ -78,6 +85,16 @@ func newServer(db store.Store, log *slog.Logger, token store.Secret, limits call
 func (s *server) goBy(r *metering.Regions) {
 	s.api.Regions, s.sts.Regions, s.admin.Regions, s.hosts.regions = r, r, r, r
 	s.api.Throttle.Regions, s.sts.Throttle.Regions = r, r
+}
+
+// quotasOf looks quotas up in the catalogue.
+func quotasOf(known *store.Catalog) func(metering.AccountID, metering.Operation) (float64, bool) {
+	return func(account metering.AccountID, op metering.Operation) (perSecond float64, ok bool) {
+		if q := known.Quota(account, op); q != nil {
+			return q.PerSecond, true
+		}
+		return 0, false
+	}
 }
 
 // Limits on connections. A slow sender is cut off before it has cost much.

@@ -81,6 +81,7 @@ func (s *Service) register(mux *http.ServeMux) huma.API {
 	s.serveAccesses(api)
 	s.serveHistory(api)
 	s.serveCompat(api)
+	s.serveQuotas(api)
 	s.serveCatalog(api)
 	s.serveCheck(api)
 	if s.Backup != nil {

@@ -84,6 +84,8 @@ func (s *Service) seesEntry(ctx context.Context, e store.Entry, revision int64) 
 		return b.sees(e.Account), nil
 	case *store.Role:
 		return b.sees(e.Account), nil
+	case *store.Quota:
+		return s.seesQuota(ctx, e), nil
 	case *store.SigningKey:
 		return s.sawProduct(ctx, e.Product, revision)
 	case *store.RegistrationToken:
@@ -108,8 +110,8 @@ func (s *Service) sawProduct(ctx context.Context, code metering.ProductCode, rev
 func (s *Service) serveHistory(api huma.API) {
 	huma.Register(api, operation(api, everyone, "list-history", http.MethodGet, "/history", "List the changes of an entry: who, when, and what it was before"),
 		func(ctx context.Context, in *struct {
-			Kind store.Kind `query:"kind" required:"true" enum:"account,product,agreement,workload,policy,role,credential,token,signing_key,access,compat" doc:"The kind of entry. Sellers and buyers are accounts."`
-			Name string     `query:"name" required:"true" doc:"Its name: a code, an id; of a signing key, the product's code, a slash and the version; of a role, its account, a slash and its name."`
+			Kind store.Kind `query:"kind" required:"true" enum:"account,product,agreement,workload,policy,role,credential,token,signing_key,access,compat,quota" doc:"The kind of entry. Sellers and buyers are accounts."`
+			Name string     `query:"name" required:"true" doc:"Its name: a code, an id; of a signing key, the product's code, a slash and the version; of a role, its account, a slash and its name; of a quota, its account or every, a slash and the operation."`
 		},
 		) (*body[Revisions], error) {
 			all, err := s.History(ctx, store.Ref{Kind: in.Kind, Name: in.Name})

@@ -18,7 +18,7 @@ import (
 // Applying says how a catalogue is applied.
 type Applying struct {
 	DryRun bool // say what would change, and change nothing
-	Prune  bool // remove what is in the store and not in the file: accounts, products, agreements, workloads, policies, roles, credentials
+	Prune  bool // remove what is in the store and not in the file: accounts, products, agreements, workloads, policies, roles, credentials, quotas
 	// Base, if not nil, is the revision that the catalogue must be at: that of a
 	// dry run.
 	Base *int64
@@ -108,7 +108,7 @@ func (s *Service) applyOnce(ctx context.Context, c *Catalog, how Applying) (*Pla
 		customers: make(map[customerOf]metering.CustomerID),
 		issued:    make(map[issuedFor]metering.AccountID),
 		progress:  how.Progress,
-		total:     len(c.Sellers) + len(c.Buyers) + len(c.Products) + len(c.Agreements) + len(c.Workloads) + len(c.Policies) + len(c.Roles) + len(c.Credentials) + len(c.Tokens),
+		total:     len(c.Sellers) + len(c.Buyers) + len(c.Products) + len(c.Agreements) + len(c.Workloads) + len(c.Policies) + len(c.Roles) + len(c.Credentials) + len(c.Tokens) + len(c.Quotas),
 	}
 	a.compat(c.Compat)
 	a.accounts(c)
@@ -119,6 +119,7 @@ func (s *Service) applyOnce(ctx context.Context, c *Catalog, how Applying) (*Pla
 	a.roles(c.Roles)
 	a.credentials(c.Credentials)
 	a.tokens(c.Tokens)
+	a.quotas(c.Quotas)
 	for _, e := range how.Put {
 		a.put("", e)
 	}

@@ -25,6 +25,7 @@ type Catalog struct {
 	Roles       []Role       `json:"roles,omitempty"`
 	Credentials []Credential `json:"credentials,omitempty"`
 	Tokens      []Token      `json:"tokens,omitempty"`
+	Quotas      []Quota      `json:"quotas,omitempty"`
 	Compat      *Compat      `json:"compat,omitempty" doc:"Absent: as it was applied before."`
 
 	parts []part // of the file, if it is from one

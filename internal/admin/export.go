@@ -38,6 +38,9 @@ func (s *Service) Export() *Catalog {
 	for e := range known.All(store.KindCredential) {
 		c.Credentials = append(c.Credentials, credentialOf(e.(*store.Credential)))
 	}
+	for e := range known.All(store.KindQuota) {
+		c.Quotas = append(c.Quotas, quotaOf(e.(*store.Quota)))
+	}
 	compat := compatOf(known.Compat())
 	c.Compat = &compat
 	return c

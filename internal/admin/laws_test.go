@@ -69,6 +69,7 @@ func drawCatalog(t *rapid.T) *Catalog {
 		})
 	}
 	drawPolicies(t, c, append(sellers, buyers...))
+	drawQuotas(t, c, append(sellers, store.EveryAccount))
 	for i := range rapid.IntRange(0, 2).Draw(t, "credentials") {
 		k := Credential{
 			AccessKeyID: fmt.Sprintf("AKIAMETERDLAW%07d", i), SecretAccessKey: "s" + drawText.Draw(t, "secret"), Account: buyers[0],
@@ -278,15 +279,18 @@ func actions(before, after map[store.Ref]string) map[store.Ref]Action {
 // nothing of the rest applied.
 func TestOneFault(t *testing.T) {
 	faults := map[string]func(c *Catalog){
-		"seller":       func(c *Catalog) { c.Sellers = append(c.Sellers, Seller{Account: "1"}) },
-		"buyer":        func(c *Catalog) { c.Buyers = append(c.Buyers, Buyer{Account: "999999999999", Status: "gone"}) },
-		"product":      func(c *Catalog) { c.Products = append(c.Products, Product{Code: "q", Seller: c.Sellers[0].Account}) },
-		"agreement":    func(c *Catalog) { c.Agreements = append(c.Agreements, Agreement{ID: "q", Product: "none"}) },
-		"workload":     func(c *Catalog) { c.Workloads = append(c.Workloads, Workload{ID: "q"}) },
-		"policy":       func(c *Catalog) { c.Policies = append(c.Policies, Policy{Name: "q", Document: Document{}}) },
-		"role":         func(c *Catalog) { c.Roles = append(c.Roles, Role{Account: c.Sellers[0].Account, Name: "q"}) },
-		"credential":   func(c *Catalog) { c.Credentials = append(c.Credentials, Credential{AccessKeyID: "short"}) },
-		"token":        func(c *Catalog) { c.Tokens = append(c.Tokens, Token{"t", "none"}) },
+		"seller":     func(c *Catalog) { c.Sellers = append(c.Sellers, Seller{Account: "1"}) },
+		"buyer":      func(c *Catalog) { c.Buyers = append(c.Buyers, Buyer{Account: "999999999999", Status: "gone"}) },
+		"product":    func(c *Catalog) { c.Products = append(c.Products, Product{Code: "q", Seller: c.Sellers[0].Account}) },
+		"agreement":  func(c *Catalog) { c.Agreements = append(c.Agreements, Agreement{ID: "q", Product: "none"}) },
+		"workload":   func(c *Catalog) { c.Workloads = append(c.Workloads, Workload{ID: "q"}) },
+		"policy":     func(c *Catalog) { c.Policies = append(c.Policies, Policy{Name: "q", Document: Document{}}) },
+		"role":       func(c *Catalog) { c.Roles = append(c.Roles, Role{Account: c.Sellers[0].Account, Name: "q"}) },
+		"credential": func(c *Catalog) { c.Credentials = append(c.Credentials, Credential{AccessKeyID: "short"}) },
+		"token":      func(c *Catalog) { c.Tokens = append(c.Tokens, Token{"t", "none"}) },
+		"quota": func(c *Catalog) {
+			c.Quotas = append(c.Quotas, Quota{Account: "every", Operation: "Meter", PerSecond: 1})
+		},
 		"compat":       func(c *Catalog) { c.Compat = &Compat{Repeat: "maybe"} },
 		"twice":        func(c *Catalog) { c.Sellers = append(c.Sellers, c.Sellers[0]) },
 		"third key":    func(c *Catalog) { c.Credentials = keysOf(c.Buyers[0].Account, 3) },

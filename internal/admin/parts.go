@@ -166,6 +166,7 @@ func (c *Catalog) add(text []byte) error {
 	c.Roles = append(c.Roles, more.Roles...)
 	c.Credentials = append(c.Credentials, more.Credentials...)
 	c.Tokens = append(c.Tokens, more.Tokens...)
+	c.Quotas = append(c.Quotas, more.Quotas...)
 	if more.Compat != nil {
 		c.Compat = more.Compat
 	}

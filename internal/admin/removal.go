@@ -13,7 +13,7 @@ import (
 
 // prunable are the kinds that a file can name, so that what it does not name can
 // be pruned. Tokens end by themselves.
-var prunable = []store.Kind{store.KindAccount, store.KindProduct, store.KindAgreement, store.KindWorkload, store.KindPolicy, store.KindRole, store.KindCredential}
+var prunable = []store.Kind{store.KindAccount, store.KindProduct, store.KindAgreement, store.KindWorkload, store.KindPolicy, store.KindRole, store.KindCredential, store.KindQuota}
 
 // remove marks what is to go. A product takes its signing keys along, an
 // agreement its tokens.
@@ -110,6 +110,11 @@ func (a *application) references() {
 			missing(e, "account", string(r.Account))
 		}
 		policies(e, append(slices.Clone(r.Policies), r.Boundary)...)
+	}
+	for e := range a.all(store.KindQuota) {
+		if q := e.(*store.Quota); q.Account != "" && a.find(store.KindAccount, string(q.Account)) == nil {
+			missing(e, "account", string(q.Account))
+		}
 	}
 }
 

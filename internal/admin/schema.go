@@ -23,6 +23,7 @@ var inFile = map[string][]string{
 	"Role":        {"account", "name", "trust"},
 	"Credential":  {"access_key_id", "account"},
 	"Token":       {"token", "agreement"},
+	"Quota":       {"account", "operation", "per_second"},
 }
 
 // CatalogSchema is the JSON schema of catalogue files, draft 2020-12.

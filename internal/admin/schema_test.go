@@ -75,7 +75,8 @@ const whole = `{
 "policies": [{"name": "n", "document": {"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}}],
 "roles": [{"account": "111122223333", "name": "r", "trust": {"Statement": {"Effect": "Allow", "Principal": {"AWS": "210987654321"}, "Action": "sts:AssumeRole"}}}],
 "credentials": [{"access_key_id": "AKIAMETERDSELLER0001", "secret_access_key": "s", "account": "210987654321"}],
-"tokens": [{"token": "t", "agreement": "a"}]}`
+"tokens": [{"token": "t", "agreement": "a"}],
+"quotas": [{"account": "every", "operation": "MeterUsage", "per_second": 0.5}]}`
 
 // TestRequired: what the schema calls required is what Apply calls missing, and
 // nothing else. A key's secret is between the two: a key that is known has one.
@@ -83,7 +84,7 @@ func TestRequired(t *testing.T) {
 	parts := map[string][]string{
 		"Seller": {"sellers"}, "Buyer": {"buyers"}, "Product": {"products"}, "Dimension": {"products", "dimensions"},
 		"Agreement": {"agreements"}, "Entitlement": {"agreements", "entitlements"}, "Workload": {"workloads"},
-		"Policy": {"policies"}, "Role": {"roles"}, "Credential": {"credentials"}, "Token": {"tokens"},
+		"Policy": {"policies"}, "Role": {"roles"}, "Credential": {"credentials"}, "Token": {"tokens"}, "Quota": {"quotas"},
 	}
 	if len(parts) != len(inFile) {
 		t.Errorf("%d parts are tried, %d are in the table", len(parts), len(inFile))

@@ -43,6 +43,9 @@ type Service struct {
 	Faults   func() []Fault
 	// LastUsed says when a request was last signed with a key; nil knows nothing.
 	LastUsed func(keyID string) (time.Time, bool)
+	// Quotas are the calls a second of an operation that the throttle lets an account
+	// make while none was set; nil where there is no throttle.
+	Quotas map[metering.Operation]float64
 	// Issuing makes sessions of workloads; nil where nobody does.
 	Issuing *Issuing
 	// Backup writes a backup of the store as it is; nil where the store has tools

@@ -139,6 +139,8 @@ func shapeOf(e store.Entry) any {
 		return accessOf(e)
 	case *store.Compat:
 		return compatOf(e)
+	case *store.Quota:
+		return quotaOf(e)
 	}
 	return nil
 }

@@ -26,6 +26,7 @@ func (c *Catalog) WriteYAML(w io.Writer) error {
 	writeList(out, "roles", c.Roles)
 	writeList(out, "credentials", c.Credentials)
 	writeList(out, "tokens", c.Tokens)
+	writeList(out, "quotas", c.Quotas)
 	if c.Compat != nil {
 		out.text("compat:")
 		out.item(c.Compat, "\n  ")

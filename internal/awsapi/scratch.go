@@ -49,16 +49,24 @@ func (in *batchMeterUsageInput) use(had *scratch) {
 // firstRead is how much memory a body is given before any of it has come.
 const firstRead = 16 << 10
 
-// readBody reads the body into b, which may grow, if it stays under MaxBody, and
-// no further if not.
-func readBody(r *http.Request, b []byte) ([]byte, error) {
+// readBody reads the body into b, which may grow while there is room, if it stays
+// under MaxBody, and no further if not.
+func readBody(r *http.Request, b []byte, room *hold) ([]byte, error) {
 	if r.ContentLength >= MaxBody {
 		return nil, errTooLarge
 	}
-	b = slices.Grow(b[:0], int(min(max(r.ContentLength, 0), firstRead))+1) // one byte more than there are, to see that there are no more
+	first := int(min(max(r.ContentLength, 0), firstRead)) + 1 // one byte more than there are, to see that there are no more
+	if !room.grow(max(first, leastWork)) {
+		return nil, errNoRoom
+	}
+	b = slices.Grow(b[:0], first)
 	for len(b) < MaxBody {
 		if len(b) == cap(b) {
-			b = slices.Grow(b, max(len(b), bytes.MinRead))
+			more := min(max(len(b), bytes.MinRead), MaxBody-len(b))
+			if !room.grow(len(b) + more) {
+				return nil, errNoRoom
+			}
+			b = slices.Grow(b, more)
 		}
 		n, err := r.Body.Read(b[len(b):min(cap(b), MaxBody)])
 		b = b[:len(b)+n]

@@ -59,6 +59,7 @@ type Service struct {
 	signers signers
 	scratch sync.Pool           // of *scratch
 	work    *semaphore.Weighted // set by Handler
+	room    room                // what bodies take of memory
 	kept    *caller.Throttle    // which of the refusals that come in floods are kept; set by Handler
 	denied  *caller.Throttle    // and of those by policies, which no throttle stands before
 	floods  flood               // how many there were
@@ -187,7 +188,12 @@ func (s *Service) call(operations map[metering.Operation]operation, r *http.Requ
 	if req.op, err = s.route(r, req.wire); err != nil {
 		return nil, err
 	}
-	if req.body, err = readBody(r, req.body); err != nil {
+	if !s.Callers.Listens(r) {
+		return nil, errThrottled
+	}
+	hold := s.room.enter(s.Callers.SourceIP(r))
+	defer hold.leave()
+	if req.body, err = readBody(r, req.body, hold); err != nil {
 		return nil, err
 	}
 	weight := int64(max(len(req.body), leastWork))

@@ -41,6 +41,7 @@ const (
 type Authenticator struct {
 	Log         *slog.Logger // nil: nobody reads it
 	BehindProxy bool         // requests come from a proxy, which ends TLS
+	Failures    *Throttle    // of [FailureLimits]; nil: failures are not counted
 
 	catalog       *store.Catalog
 	metering, sts sigv4.Verifier
@@ -107,6 +108,7 @@ func (a *Authenticator) authenticate(v *sigv4.Verifier, r *http.Request, body []
 		Body:       body,
 	}, required, now)
 	if err != nil {
+		a.fail(r)
 		return Identity{}, err
 	}
 	id := Identity{Region: strings.Clone(who.Region)}

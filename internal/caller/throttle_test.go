@@ -166,7 +166,7 @@ func TestSweepKeepsTheMapSmall(t *testing.T) {
 func TestSweepNeverLoosens(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		h := newHand()
-		limits := Limits{metering.MeterUsage: rapid.IntRange(1, 4).Draw(t, "limit")}
+		limits := Limits{metering.MeterUsage: rapid.Float64Range(0.25, 4).Draw(t, "limit")}
 		sweeping, keeping := NewThrottle(limits, h.now), NewThrottle(limits, h.now)
 		for range rapid.IntRange(1, 60).Draw(t, "calls") {
 			h.pass(time.Duration(rapid.SampledFrom([]int{0, 0, 1, 100, 249, 250, 251, 334, 500, 999, 1000, 2000}).Draw(t, "wait")) * time.Millisecond)

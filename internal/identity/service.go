@@ -96,6 +96,9 @@ func (s *Service) answer(c *call) (any, error) {
 	if s.ServesHost != nil && !s.ServesHost(c.Host) {
 		return nil, &Error{Code: InvalidAction, Message: "This host is not served here."}
 	}
+	if len(c.Header["Authorization"]) > 0 && !s.Callers.Listens(c.Request) {
+		return nil, errThrottled
+	}
 	body, err := readBody(c.Request)
 	if err != nil {
 		return nil, err

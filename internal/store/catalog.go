@@ -35,6 +35,7 @@ type tables struct {
 	tokens     map[[32]byte]*metering.RegistrationToken
 	accesses   map[[32]byte]*Access
 	sessions   []*SessionKey // newest first
+	quotas     map[quotaOf]*Quota
 }
 
 // purchase is a buyer of a product; customer is a customer identifier, which is
@@ -61,6 +62,7 @@ func NewCatalog() *Catalog {
 		keys:       make(map[metering.ProductCode][]*metering.SigningKey),
 		tokens:     make(map[[32]byte]*metering.RegistrationToken),
 		accesses:   make(map[[32]byte]*Access),
+		quotas:     make(map[quotaOf]*Quota),
 	}}
 	c.compat.Store(new(Compat))
 	return c
@@ -104,7 +106,7 @@ func (t *tables) clone() tables {
 		byLicense: maps.Clone(t.byLicense), byPurchase: maps.Clone(t.byPurchase),
 		byProduct: make(map[metering.ProductCode]map[metering.AgreementID]struct{}, len(t.byProduct)),
 		customers: maps.Clone(t.customers), keys: maps.Clone(t.keys), tokens: maps.Clone(t.tokens), accesses: maps.Clone(t.accesses),
-		sessions: t.sessions,
+		sessions: t.sessions, quotas: maps.Clone(t.quotas),
 	}
 	for kind, named := range t.entries {
 		n.entries[kind] = maps.Clone(named)
@@ -154,6 +156,8 @@ func (t *tables) index(before, now Entry) {
 		delete(t.accesses, old.Hash)
 	case *SessionKey:
 		t.sessions = without(t.sessions, old)
+	case *Quota:
+		delete(t.quotas, quotaOf{old.Account, old.Operation})
 	}
 	switch e := now.(type) {
 	case *Agreement:
@@ -166,6 +170,8 @@ func (t *tables) index(before, now Entry) {
 		t.accesses[e.Hash] = e
 	case *SessionKey:
 		t.enterSessionKey(e)
+	case *Quota:
+		t.quotas[quotaOf{e.Account, e.Operation}] = e
 	}
 }
 

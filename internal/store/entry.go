@@ -29,6 +29,7 @@ const (
 	KindPolicy     Kind = "policy"
 	KindRole       Kind = "role"
 	KindSessionKey Kind = "session_key"
+	KindQuota      Kind = "quota"
 )
 
 // Ref names one entry of the catalogue.
@@ -315,6 +316,8 @@ func blank(kind Kind) (Entry, error) {
 		return new(Role), nil
 	case KindSessionKey:
 		return new(SessionKey), nil
+	case KindQuota:
+		return new(Quota), nil
 	}
 	return nil, fmt.Errorf("store: %q is no kind of catalogue entry", kind)
 }

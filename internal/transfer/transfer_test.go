@@ -224,6 +224,7 @@ func someRevision(t *rapid.T) *store.CarriedRevision {
 		&store.Receipt{Key: text(t), Request: hashes.Draw(t, "hash"), Made: store.Ref{Kind: store.KindAccount, Name: text(t)}, At: instant(t)},
 		&store.Compat{ErrorNamespace: true},
 		&store.Policy{Name: text(t), Document: text(t)},
+		&store.Quota{Account: account(t), Operation: metering.Operation(text(t)), PerSecond: f},
 		&store.Role{Account: account(t), Name: text(t), Trust: text(t), Policies: []string{text(t)}, MaxSession: time.Duration(rapid.Int64().Draw(t, "session")), Revoked: instant(t)},
 		&store.SessionKey{ID: text(t), Secret: []byte{1, 0, byte(number(0, 255))}, Created: instant(t)},
 	}).Draw(t, "entry")

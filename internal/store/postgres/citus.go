@@ -24,7 +24,7 @@ const (
 // which every worker has a copy.
 var (
 	distributed = []string{"record", "client_token", "admission", "registration", "running", "redemption", "event", "refusal"}
-	referenced  = []string{"entry", "revision", "catalogue", "chain", "trail_digest"}
+	referenced  = []string{"entry", "revision", "catalogue", "lease", "chain", "trail_digest"}
 )
 
 // Distribute spreads the tables of a migrated database over the workers of a

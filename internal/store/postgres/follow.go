@@ -55,6 +55,7 @@ func (s *Store) follow() {
 			continue
 		}
 		s.health.good(began)
+		s.renew()
 		switch {
 		case !d.outcome:
 			s.health.settled(d)

@@ -34,7 +34,9 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -106,6 +108,10 @@ type Store struct {
 	sealed  atomic.Pointer[[32]byte] // the hash of the newest digest that is known: what a chain begins after
 	changes chan struct{}            // has whoever changes the catalogue in memory
 	health  health
+	serves  bool   // it is one of the nodes that share the quotas
+	node    string // what its lease is called
+	renewed time.Time
+	nodes   atomic.Int64
 	look    chan struct{} // asks for a look at the catalogue now
 
 	calls   chan *request // unbuffered: what was received was taken
@@ -131,6 +137,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		calls:   make(chan *request),
 		closing: make(chan struct{}),
 	}
+	s.serves, s.node = cmp.Or(o.Name, Node) == Node, rand.Text()
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -180,7 +187,11 @@ func (s *Store) open(ctx context.Context, o Options) (err error) {
 			return err
 		}
 	}
-	return s.sealSecrets(ctx)
+	if err := s.sealSecrets(ctx); err != nil {
+		return err
+	}
+	s.renew()
+	return nil
 }
 
 // release lets go of the connections.
@@ -211,6 +222,7 @@ func (s *Store) Close() error {
 		s.closed.Store(true)
 		close(s.closing)
 		s.working.Wait()
+		s.dropLease()
 		s.release()
 	})
 	return nil

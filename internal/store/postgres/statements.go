@@ -94,6 +94,11 @@ func Statements() []Statement {
 		{"holds anything", holdsAnything},
 
 		{"count nodes", countNodes},
+		{"take a lease", takeLease},
+		{"count leases", countLeases},
+		{"find old leases", findOldLeases},
+		{"drop leases", dropLeases},
+		{"commit lightly", commitLightly},
 		{"settings", findSettings},
 		{"version of the tables", findVersion},
 		{"begin to read", beginReading},

@@ -163,6 +163,7 @@ func (k *court) furnishCatalogue(w *furnished) {
 		&store.Receipt{Key: "ops/42", Request: [32]byte{3}, Made: a.Ref(), At: noon()},
 		&store.Compat{Rulings: metering.Rulings{RepeatIsDuplicate: true}},
 		&store.Policy{Name: "resolve", Document: `{"Statement":[]}`},
+		&store.Quota{Account: seller, Operation: metering.BatchMeterUsage, PerSecond: 0.25},
 		&store.Role{Account: seller, Name: "meter", ID: "AROAEXAMPLEEXAMPLE234", Trust: "{}", Policies: []string{"resolve"}, MaxSession: time.Hour, Revoked: noon()},
 		&store.SessionKey{ID: "older", Secret: []byte{1, 0, 3}, Created: noon()},
 		&store.SessionKey{ID: "newer", Secret: []byte{1, 0, 4}, Created: noon().Add(1)},
@@ -274,6 +275,7 @@ func (k *court) readCatalogue(w *furnished, found map[string]any) {
 	found["access"] = known.Access([32]byte{1, 0, 1})
 	found["compat"] = known.Compat()
 	found["policy"] = known.Policy("resolve")
+	found["quota"] = known.Quota(seller, metering.BatchMeterUsage)
 	found["role"] = known.Role(seller, "meter")
 	found["session keys"] = known.SessionKeys()
 }
