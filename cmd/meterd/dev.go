@@ -20,6 +20,7 @@ import (
 
 	"github.com/meterd/meterd/internal/admin"
 	"github.com/meterd/meterd/internal/awsapi"
+	"github.com/meterd/meterd/internal/bucket"
 	"github.com/meterd/meterd/internal/caller"
 	"github.com/meterd/meterd/internal/store"
 	"github.com/meterd/meterd/internal/store/embedded"
@@ -38,6 +39,9 @@ type dev struct {
 	throttle string
 	hosts    []string
 	logLevel string
+
+	trailFiles      string
+	trailFilesEvery time.Duration
 }
 
 func newDev() *cobra.Command {
@@ -65,6 +69,8 @@ nothing leaves this machine.`,
 	flags.StringVar(&d.throttle, "throttle", "aws", "limits on calls: aws (its published quotas) or off")
 	flags.StringArrayVar(&d.hosts, "host", nil, "accept this Host header, too; may be repeated")
 	flags.StringVar(&d.logLevel, "log-level", "info", "least level to log: debug (every call), info (refusals), warn or error")
+	flags.StringVar(&d.trailFiles, "trail-files", "", "write the trail's events into files here: a directory, or "+bucket.Form)
+	flags.DurationVar(&d.trailFilesEvery, "trail-files-every", 5*time.Minute, "how often")
 	return cmd
 }
 
@@ -95,6 +101,9 @@ func (d *dev) settings(misused func(format string, args ...any) error) (devSetti
 		if set.startAt, err = time.Parse(time.RFC3339, d.clock); err != nil {
 			return set, misused("--clock %q is not a time such as 2026-09-15T10:30:00Z", d.clock)
 		}
+	}
+	if err := errors.Join(checkTrailFiles(d.trailFiles), checkTrailInterval(d.trailFilesEvery.String())); err != nil {
+		return set, misused("--trail-files: %v", err)
 	}
 	text := demoCatalog
 	if d.catalog != "" {
@@ -155,6 +164,14 @@ func (d *dev) run(ctx context.Context, stdout, stderr io.Writer, command string)
 	}
 	if err := s.believe(nil); err != nil {
 		return err
+	}
+	if d.trailFiles != "" {
+		files, err := newTrailFiles(d.trailFiles, db, logger)
+		if err != nil {
+			return err
+		}
+		files.every = d.trailFilesEvery
+		defer files.keep(ctx)()
 	}
 	s.hosts.extra = append(d.hosts, listener.Addr().String(), d.listen)
 	env := environmentOf(listener.Addr(), set.catalog, s.admin.Token)

@@ -25,7 +25,7 @@ const manifestFormat = 1
 type Manifest struct {
 	Format int `json:"format"`
 	DigestFile
-	PrevFile Sum          `json:"prevFile"` // of the manifest before; zeros: this one is the first
+	PrevFile Sum          `json:"prev_file"` // of the manifest before; zeros: this one is the first
 	Only     Filter       `json:"only,omitzero"`
 	Files    []ListedFile `json:"files"`
 	Expired  []Places     `json:"expired,omitempty"` // events that had been let go of before they were written
@@ -45,8 +45,8 @@ type Begin struct {
 	// Number and Hash are the first digest's.
 	Number   int64          `json:"number"`
 	Hash     Sum            `json:"hash"`
-	PrevFile Sum            `json:"prevFile"` // of the manifest before; zeros: there was none
-	Extents  []DigestExtent `json:"extents"`  // of the digest before that has a manifest
+	PrevFile Sum            `json:"prev_file"` // of the manifest before; zeros: there was none
+	Extents  []DigestExtent `json:"extents"`   // of the digest before that has a manifest
 	Only     Filter         `json:"only,omitzero"`
 }
 

@@ -31,7 +31,7 @@ const (
 // parts are the files that are made for a manifest. A part has one of each account
 // and region that have events in it. Where it ends follows from the events alone.
 type parts struct {
-	ctx      context.Context //nolint:containedctx // of one call
+	ctx      context.Context // of one call
 	to       Destination
 	manifest *Manifest
 

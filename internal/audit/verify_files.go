@@ -18,8 +18,8 @@ import (
 type FolderReport struct {
 	First   int64     `json:"first"` // digest
 	Last    int64     `json:"last"`
-	At      time.Time `json:"at"`      // of the last digest: up to then the folder is whole
-	LastSum Sum       `json:"lastSum"` // of the last digest's file, which all before hang on
+	At      time.Time `json:"at"`       // of the last digest: up to then the folder is whole
+	LastSum Sum       `json:"last_sum"` // of the last digest's file, which all before hang on
 	Files   int       `json:"files"`
 	Events  int64     `json:"events"`
 	Expired int64     `json:"expired"` // events that were let go of before they were written
@@ -53,7 +53,7 @@ func VerifyFiles(ctx context.Context, from Destination) (*FolderReport, error) {
 
 // folderCheck is a check under way.
 type folderCheck struct {
-	ctx    context.Context //nolint:containedctx // of one call
+	ctx    context.Context // of one call
 	from   Destination
 	begin  *Begin
 	report *FolderReport
