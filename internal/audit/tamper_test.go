@@ -167,12 +167,7 @@ func TestTampering(t *testing.T) {
 				return l
 			})
 		})
-		found("a line changed", name, func(f *tampered) {
-			f.lines(name, func(l [][]byte) [][]byte {
-				l[0] = bytes.Replace(l[0], []byte("MeterUsage"), []byte("RegisterUsage"), 1)
-				return l
-			})
-		})
+		found("a line changed", name, func(f *tampered) { f.lines(name, anotherOperation) })
 	}
 	for _, name := range manifests {
 		if len(whole.manifestOf(name).Files) == 0 {
@@ -180,13 +175,19 @@ func TestTampering(t *testing.T) {
 		}
 		// Whoever changes a digest's file and its sums has the next one against him;
 		// of the last one, its files and its own digest.
-		found("a file and its sum changed", name, func(f *tampered) {
-			f.manifest(name, func(m *Manifest) {
-				listed := &m.Files[0]
-				f.lines(listed.Name, func(l [][]byte) [][]byte { return l[1:] })
-				listed.Sum = sha256.Sum256(f.read(listed.Name))
-			})
-		})
+		withSum := func(change func([][]byte) [][]byte) func(f *tampered) {
+			return func(f *tampered) {
+				f.manifest(name, func(m *Manifest) {
+					listed := &m.Files[0]
+					f.lines(listed.Name, change)
+					listed.Sum = sha256.Sum256(f.read(listed.Name))
+				})
+			}
+		}
+		found("a line removed, and the sum changed", name, withSum(func(l [][]byte) [][]byte { return l[1:] }))
+		if name != last {
+			found("a line and the sum changed", name, withSum(anotherOperation))
+		}
 		found("a file not listed", name, func(f *tampered) {
 			f.manifest(name, func(m *Manifest) { f.remove(m.Files[0].Name); m.Files = m.Files[1:] })
 		})
@@ -219,6 +220,11 @@ func TestTampering(t *testing.T) {
 		f.write(beginName, text)
 	})
 	t.Logf("%d ways, all of them found", tried)
+}
+
+func anotherOperation(l [][]byte) [][]byte {
+	l[0] = bytes.Replace(l[0], []byte("MeterUsage"), []byte("RegisterUsage"), 1)
+	return l
 }
 
 func (f *tampered) manifestOf(name string) *Manifest {
