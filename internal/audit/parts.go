@@ -112,12 +112,12 @@ func (p *parts) flush() error {
 			return err
 		})
 	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
 	p.manifest.Files = append(p.manifest.Files, listed...)
-	files := p.manifest.Files[len(p.manifest.Files)-len(listed):]
 	p.files, p.text = nil, 0
-	err := g.Wait()
-	copy(files, listed) // now with their sums
-	return err
+	return nil
 }
 
 // putEvents puts a file of events and returns the sum of what is there. That may
