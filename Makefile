@@ -51,6 +51,7 @@ test: ## Run every test; say what this machine had to leave out
 	sdk=; cat "$$said"; exit $$failed
 	cd test/sqlcheck && $(GO) test $(TESTFLAGS) ./...
 	@cd internal/store/postgres/pgtest && $(GO) test -count=1 -run='^TestLeftOut$$' | sed -n '/^left out/p'
+	@cd internal/bucket/s3test && $(GO) test -count=1 -run='^TestLeftOut$$' | sed -n '/^left out/p'
 	@[ -n "$${METERD_SIGV4_VECTORS:-}" ] || echo "left out: AWS's public signing vectors (METERD_SIGV4_VECTORS does not name their folder)"
 	@for tool in curl jq openssl; do command -v $$tool >/dev/null || echo "left out: docs/operations.md, run as it is written ($$tool is not installed)"; done
 	@command -v openssl >/dev/null || echo "left out: instance identity documents, verified as AWS's page says (openssl is not installed)"

@@ -43,6 +43,10 @@ var plan = map[string][]string{
 	"internal/audit":   rooms("metering store"),
 	"internal/notify":  rooms("metering"),
 
+	// S3's client is heavy: whoever does not write to it does not link it.
+	"internal/bucket":        {},
+	"internal/bucket/s3test": {},
+
 	// The wall and its stores. The stores do not know the doors.
 	"internal/store":                 rooms("envelope metering"),
 	"internal/store/storetest":       rooms("envelope metering store"),
@@ -76,6 +80,9 @@ var testDoors = map[string][]string{
 	"internal/store/embedded": rooms("store/promise store/storetest"),
 	"internal/store/postgres": rooms("store/promise store/storetest store/postgres/pgtest"),
 
+	"internal/audit":  rooms("bucket bucket/s3test"),
+	"internal/bucket": rooms("bucket/s3test"),
+
 	// Ids are a field everywhere; a test has to make some. A wire test needs a
 	// catalogue, and the operator's door is where one is read.
 	"internal/admin":  rooms("id"),
@@ -95,6 +102,7 @@ var trueTime = map[string]string{
 	"internal/store/storetest":       "the court is test code, though its files are ordinary ones",
 	"internal/store/postgres":        "waits for a network are bounded, and a look at the catalogue grows old, by the true clock; no time that is stored comes from it",
 	"internal/store/postgres/pgtest": "it runs servers for tests, and they take their time; its files are ordinary ones too",
+	"internal/bucket/s3test":         "it runs servers for tests, as pgtest does",
 	"internal/store/promise":         "the checker is test code, though its files are ordinary ones; it counts how long a run took",
 }
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/meterd/meterd/internal/bucket"
 	"github.com/meterd/meterd/internal/metering"
 	"github.com/meterd/meterd/internal/store"
 	"github.com/meterd/meterd/internal/store/postgres"
@@ -33,6 +34,9 @@ type config struct {
 	throttle              string
 	refusalsKept          time.Duration
 	tokensKept            time.Duration
+	trailFiles            string
+	trailFilesEvery       time.Duration
+	trailFilesKept        time.Duration
 	drainDelay            time.Duration
 	drainTimeout          time.Duration
 	connectionsPerAddress int
@@ -144,6 +148,21 @@ var settings = []setting{
 		name: "tokens_kept", standard: "48h", least: 24 * time.Hour,
 		doc:   "how long ClientTokens are remembered; 24h at least",
 		field: func(c *config) any { return &c.tokensKept },
+	},
+	{
+		name: "trail_files", check: checkTrailFiles, mayEmpty: true,
+		doc:   "where the trail's events are written to as files, in CloudTrail's folders: a directory, or " + bucket.Form + "; empty: nowhere",
+		field: func(c *config) any { return &c.trailFiles },
+	},
+	{
+		name: "trail_files_every", standard: "5m", check: checkTrailInterval,
+		doc:   "how often they are written; 1s at the least",
+		field: func(c *config) any { return &c.trailFilesEvery },
+	},
+	{
+		name: "trail_files_kept", standard: "0", check: checkTrailKept,
+		doc:   "how long files in a directory are kept, 24h at the least; 0: for ever (in a bucket that is for its own rules)",
+		field: func(c *config) any { return &c.trailFilesKept },
 	},
 	{
 		name: "drain_delay", standard: "3s",

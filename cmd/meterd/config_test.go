@@ -69,6 +69,7 @@ var sample = map[string]string{
 	"behind_proxy": "true", "hosts": "a.example,b.example:8443", "metrics_listen": ":9002", "log_level": "warn", "throttle": "off",
 	"refusals_kept": "30d", "tokens_kept": "72h", "drain_delay": "1m30s", "drain_timeout": "0", "connections_per_address": "7",
 	"store": "postgres://h/d", "store_standbys": "2", "store_connections": "9",
+	"trail_files": "s3://trail/a?region=us-east-1", "trail_files_every": "30s", "trail_files_kept": "30d",
 	"web_identity": "https://a.example cluster=us-east-1", "regions": "testdata/regions.yaml",
 }
 

@@ -21,6 +21,7 @@ import (
 
 	"github.com/meterd/meterd/internal/admin"
 	"github.com/meterd/meterd/internal/awsapi"
+	"github.com/meterd/meterd/internal/bucket"
 	"github.com/meterd/meterd/internal/caller"
 	"github.com/meterd/meterd/internal/metering"
 	"github.com/meterd/meterd/internal/store"
@@ -42,6 +43,9 @@ type dev struct {
 	regions  string
 	tls      string
 	logLevel string
+
+	trailFiles      string
+	trailFilesEvery time.Duration
 }
 
 func newDev() *cobra.Command {
@@ -72,6 +76,8 @@ nothing leaves this machine.`,
 	flags.StringVar(&d.regions, "regions", "", "file with what is served where, in place of AWS's tables or beside them ('meterd regions print' writes one)")
 	flags.StringVar(&d.tls, "tls", "", "serve over TLS, with the certificate that 'meterd ca create' has made in this folder")
 	flags.StringVar(&d.logLevel, "log-level", "info", "least level to log: debug (every call), info (refusals), warn or error")
+	flags.StringVar(&d.trailFiles, "trail-files", "", "write the trail's events into files here: a directory, or "+bucket.Form)
+	flags.DurationVar(&d.trailFilesEvery, "trail-files-every", 5*time.Minute, "how often")
 	return cmd
 }
 
@@ -107,6 +113,11 @@ func (d *dev) settings(misused func(format string, args ...any) error) (devSetti
 	var wrong []error
 	if set.regions, wrong = readRegions(d.regions); wrong != nil {
 		return set, fmt.Errorf("--regions: %w", problemList(wrong))
+	}
+	if d.trailFiles != "" {
+		if err := errors.Join(checkTrailFiles(d.trailFiles), checkTrailInterval(d.trailFilesEvery.String())); err != nil {
+			return set, misused("--trail-files: %v", err)
+		}
 	}
 	text := demoCatalog
 	if d.catalog != "" {
@@ -172,6 +183,14 @@ func (d *dev) run(ctx context.Context, stdout, stderr io.Writer, command string)
 	}
 	if err := s.believe(nil); err != nil {
 		return err
+	}
+	if d.trailFiles != "" {
+		files, err := newTrailFiles(d.trailFiles, db, logger)
+		if err != nil {
+			return err
+		}
+		files.every = d.trailFilesEvery
+		defer files.keep(ctx)()
 	}
 	s.hosts.extra = append(d.hosts, listener.Addr().String(), d.listen)
 	env := environmentOf(listener.Addr(), set.catalog, s.admin.Token, ca)

@@ -104,7 +104,7 @@ METERD_CA_BUNDLE names a file with a CA that they trust beside the system's.`,
 		newDev(), newServe(), newConfig(), newKeyfile(), newCA(), newEnv(), newExec(), newClock(), newRegions(),
 		newSeller(), newBuyer(), newProduct(), newAgreement(), newWorkload(), newPolicy(), newRole(), newCredential(), newToken(), newKey(),
 		newRegistration(), newUsage(), newCatalog(), newHistory(), newCompat(), newQuota(), newAccess(),
-		newCheck(), newBackup(), newRestore(), newExport(), newImport(), newMigrate(),
+		newCheck(), newAudit(), newBackup(), newRestore(), newExport(), newImport(), newMigrate(),
 		newCompletion(), newVersion(),
 	)
 	completeFlags(root)

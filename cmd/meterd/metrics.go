@@ -23,6 +23,9 @@ type metrics struct {
 	seconds  *prometheus.HistogramVec
 	records  *prometheus.CounterVec
 	refused  prometheus.Counter
+
+	trailEvents, trailFailures prometheus.Counter
+	trailUpTo                  prometheus.Gauge
 }
 
 // unknownOperation is the label of requests that named none of ours.
@@ -48,12 +51,21 @@ func newMetrics() *metrics {
 			Name: "meterd_connections_refused_total", Help: "Connections closed at once, because their address had as many as it may.",
 		}),
 	}
+	m.trailEvents = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "meterd_trail_files_events_total", Help: "Events that were written into files, by this node or found written by another.",
+	})
+	m.trailFailures = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "meterd_trail_files_failures_total", Help: "How often the trail could not be written into files; it is tried again.",
+	})
+	m.trailUpTo = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "meterd_trail_files_timestamp_seconds", Help: "Up to when all events are in files, in Unix time; 0 before the first, and without trail_files.",
+	})
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "meterd_build_info", Help: "1, with the version of meterd and of the Go it was built with.",
 		ConstLabels: prometheus.Labels{"version": version(), "goversion": runtime.Version()},
 	})
 	build.Set(1)
-	m.registry.MustRegister(m.calls, m.seconds, m.records, m.refused, build,
+	m.registry.MustRegister(m.calls, m.seconds, m.records, m.refused, m.trailEvents, m.trailFailures, m.trailUpTo, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	// What has not happened yet is zero, and not absent: alerts compare.
 	for _, status := range []metering.Status{metering.Success, metering.DuplicateRecord, metering.CustomerNotSubscribed} {

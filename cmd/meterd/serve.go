@@ -81,6 +81,9 @@ func (r *reading) refuse() {
 	if data, db := r.value("data"), r.value("store"); data.texts != nil && db.texts != nil {
 		r.add(db.blamed(), fmt.Errorf("data is set, too (%s); the data is kept in one of the two", data.blamed()))
 	}
+	if kept := r.value("trail_files_kept"); r.config.trailFilesKept > 0 && isBucketURL(r.config.trailFiles) {
+		r.add(kept.blamed(), errors.New("it is for a directory, and trail_files is a bucket: give the bucket a lifecycle rule"))
+	}
 	if r.value("tls_cert").texts == nil && r.value("tls_key").texts == nil && !r.config.behindProxy {
 		r.problems = append(r.problems, errors.New("this would serve plain HTTP: give --tls-cert and --tls-key, or --behind-proxy if TLS ends at a proxy in front"))
 	}
@@ -160,6 +163,15 @@ func serve(ctx context.Context, stdout io.Writer, c *config) (err error) {
 	s.watch(m, traces)
 	if traces != nil {
 		defer traces.flush(ctx, log)
+	}
+
+	if c.trailFiles != "" {
+		files, err := newTrailFiles(c.trailFiles, db, log)
+		if err != nil {
+			return err
+		}
+		files.every, files.kept, files.metrics = c.trailFilesEvery, c.trailFilesKept, m
+		defer files.keep(ctx)()
 	}
 
 	listener, err := listen("listen", c.listen)
