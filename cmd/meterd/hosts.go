@@ -15,7 +15,7 @@ type hosts struct{ extra []string }
 // awsHosts are the names of the services on AWS, before the region.
 var awsHosts = []string{
 	"metering.marketplace.", "metering-marketplace.", "metering.marketplace-fips.", "metering-marketplace-fips.",
-	"entitlement.marketplace.", "entitlement-marketplace.",
+	"entitlement.marketplace.", "entitlement-marketplace.", "cloudtrail.", "cloudtrail-fips.",
 }
 
 // awsSuffixes are the DNS suffixes of AWS's partitions, dual-stack ones included.

@@ -9,14 +9,15 @@ import (
 // Operation is an operation of the service's API.
 type Operation string
 
-// The four operations, and the one of the Entitlement Service that is served
-// beside them.
+// The four operations, and those of the Entitlement Service and of CloudTrail that
+// are served beside them.
 const (
 	BatchMeterUsage Operation = "BatchMeterUsage"
 	MeterUsage      Operation = "MeterUsage"
 	RegisterUsage   Operation = "RegisterUsage"
 	ResolveCustomer Operation = "ResolveCustomer"
 	GetEntitlements Operation = "GetEntitlements"
+	LookupEvents    Operation = "LookupEvents"
 )
 
 // Regions as of August 2026: the seller guide's tables, which agree with AWS's
@@ -55,7 +56,7 @@ func regionsOf(op Operation, p Platform) []string {
 		case PlatformEC2, PlatformNone: // the platform is judged later, in its turn
 			return ec2Regions
 		}
-	case GetEntitlements: // see docs/divergences.md
+	case GetEntitlements, LookupEvents: // see docs/divergences.md
 	}
 	return nil
 }
@@ -82,7 +83,7 @@ func CheckRegion(op Operation, c Caller, region string) error {
 		return fmt.Errorf("%w: the request was signed for %s and the workload runs in %s", ErrInvalidEndpointRegion, region, c.Workload.Region)
 	case RegisterUsage:
 		return fmt.Errorf("%w: the request was signed for %s and the workload runs in %s", ErrInvalidRegion, region, c.Workload.Region)
-	case BatchMeterUsage, ResolveCustomer, GetEntitlements: // a seller picks any region
+	case BatchMeterUsage, ResolveCustomer, GetEntitlements, LookupEvents: // a seller picks any region
 	}
 	return nil
 }
