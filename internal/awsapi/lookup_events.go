@@ -38,8 +38,7 @@ func (s *Service) lookupEvents(ctx context.Context, req *request, in *lookupEven
 	if l == nil {
 		return out, nil
 	}
-	made, one := in.made()
-	if one && after == (place{}) {
+	if made, ok := in.made(); ok && after == (place{}) {
 		if out.events, err = s.lookNear(ctx, *l, made); err != nil || len(out.events) > 0 {
 			return out, err
 		}
@@ -48,7 +47,7 @@ func (s *Service) lookupEvents(ctx context.Context, req *request, in *lookupEven
 	if out.events, after, more, err = s.look(ctx, l, after); err != nil {
 		return nil, err
 	}
-	if more && !(one && len(out.events) > 0) {
+	if more && !(l.one && len(out.events) > 0) {
 		out.next = after.token(l, req.now)
 	}
 	return out, nil
@@ -63,6 +62,7 @@ type lookup struct {
 	from, to  time.Time          // to excluded; zero: no bound
 	picks     func(*store.Event) bool
 	limit     int
+	one       bool   // there is but one such event
 	key       string // of the query: a token is good for one
 }
 

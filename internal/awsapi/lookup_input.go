@@ -155,7 +155,7 @@ func (in *lookupEventsInput) lookup(req *request) (*lookup, place, error) {
 	case "EventName":
 		l.operation = metering.Operation(value)
 	case "EventId":
-		l.limit = 1 // there is but one: the walk ends with it
+		l.limit, l.one = 1, true
 	}
 	l.from = req.now.Add(-lookupReach).Truncate(time.Second)
 	if in.start.Set {

@@ -33,7 +33,8 @@ func (p place) token(l *lookup, now time.Time) string {
 // resume reads a token that was given for the same query.
 func (l *lookup) resume(token string, now time.Time) (place, error) {
 	b, err := base64.RawURLEncoding.Strict().DecodeString(token)
-	if err != nil || len(b) != tokenBody+tokenSum || string(b[tokenBody:]) != string(l.sum(b[:tokenBody])) {
+	if err != nil || len(b) != tokenBody+tokenSum || len(token) != base64.RawURLEncoding.EncodedLen(len(b)) || // line feeds are passed over
+		string(b[tokenBody:]) != string(l.sum(b[:tokenBody])) {
 		return place{}, fmt.Errorf("%w: it was not given for this query", errInvalidNextToken)
 	}
 	instant := func(i int) time.Time { return store.Instant(time.Unix(0, int64(binary.BigEndian.Uint64(b[8*i:])))) }
