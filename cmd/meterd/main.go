@@ -102,7 +102,7 @@ If neither is set, that is the 'meterd dev' which runs for the same user.`,
 	root.AddCommand(
 		newDev(), newServe(), newConfig(), newKeyfile(), newEnv(), newExec(), newClock(),
 		newSeller(), newBuyer(), newProduct(), newAgreement(), newWorkload(), newPolicy(), newRole(), newCredential(), newToken(), newKey(),
-		newRegistration(), newUsage(), newCatalog(), newHistory(), newCompat(), newAccess(),
+		newRegistration(), newUsage(), newEvent(), newCatalog(), newHistory(), newCompat(), newAccess(),
 		newCheck(), newBackup(), newRestore(), newExport(), newImport(), newMigrate(),
 		newCompletion(), newVersion(),
 	)

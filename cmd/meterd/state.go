@@ -23,6 +23,7 @@ type devState struct {
 // awsVariables are what an AWS SDK has to know; no other name is believed.
 var awsVariables = []string{
 	"AWS_ENDPOINT_URL_MARKETPLACE_METERING", "AWS_ENDPOINT_URL_MARKETPLACE_ENTITLEMENT_SERVICE", "AWS_ENDPOINT_URL_STS",
+	"AWS_ENDPOINT_URL_CLOUDTRAIL",
 	"AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY",
 }
 
