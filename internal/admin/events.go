@@ -2,8 +2,6 @@ package admin
 
 import (
 	"context"
-	"fmt"
-	"slices"
 	"time"
 
 	"github.com/meterd/meterd/internal/metering"
@@ -22,21 +20,12 @@ type EventFilter struct {
 // seller sees its own account's calls. Of one key's a page may hold fewer than asked
 // for, or none, and yet have a next: it ends when it has looked at store.MaxPage.
 func (s *Service) Events(ctx context.Context, f EventFilter, limit int, cursor string) (store.Page[store.Event], error) {
-	if b := bearerOf(ctx); b.Role == store.RoleSeller {
-		if f.Account != "" && !b.sees(f.Account) {
-			return store.Page[store.Event]{}, fmt.Errorf("account %q: %w", f.Account, ErrNotFound)
-		}
-		f.Account = b.Account
-	}
-	accounts := s.callers()
-	if f.Account != "" {
-		if !slices.Contains(accounts, f.Account) {
-			return store.Page[store.Event]{}, fmt.Errorf("account %q: %w", f.Account, ErrNotFound)
-		}
-		accounts = []metering.AccountID{f.Account}
+	callers, err := s.callersSeen(ctx, f.Account)
+	if err != nil {
+		return store.Page[store.Event]{}, err
 	}
 	queries := func(yield func(string, store.EventQuery) bool) {
-		for _, a := range accounts {
+		for _, a := range callers {
 			q := store.EventQuery{Account: a, Operation: f.Event, From: f.From, To: f.To, Newest: true}
 			if !yield(string(a), q) {
 				return

@@ -81,18 +81,18 @@ func fill(b *testing.B, dir string, many int) *embedded.Store {
 
 // BenchmarkLookupEvents is the first page of a lookup among a million events on disk,
 // from the parameters to the body: of fifty events, but where there are fewer.
-// LOOKUP_EVENTS sets how many there are, and LOOKUP_DIR where they are made once.
+// METERD_BENCH_EVENTS sets how many there are, and METERD_BENCH_DIR where they are made once.
 // first-ms is what the first took, with a store that was just opened.
 func BenchmarkLookupEvents(b *testing.B) {
 	many := 1_000_000
-	if text := os.Getenv("LOOKUP_EVENTS"); text != "" {
+	if text := os.Getenv("METERD_BENCH_EVENTS"); text != "" {
 		var err error
 		if many, err = strconv.Atoi(text); err != nil {
 			b.Fatal(err)
 		}
 	}
 	dir := filepath.Join(b.TempDir(), "events")
-	if kept := os.Getenv("LOOKUP_DIR"); kept != "" {
+	if kept := os.Getenv("METERD_BENCH_DIR"); kept != "" {
 		dir = kept
 	}
 	fill(b, dir, many).Close()
