@@ -60,7 +60,8 @@ func TestHosts(t *testing.T) {
 		"metering.marketplace-fips.us-gov-west-1.amazonaws.com": true,
 		"metering-marketplace.eusc-de-east-1.amazonaws.eu":      true,
 		"entitlement.marketplace.us-east-1.amazonaws.com:443":   true,
-		"meterd.internal": true, "meterd.internal:8484": true, "Meterd.Internal": true, "10.1.2.3:8484": true,
+		"cloudtrail.us-east-1.amazonaws.com":                    true,
+		"meterd.internal":                                       true, "meterd.internal:8484": true, "Meterd.Internal": true, "10.1.2.3:8484": true,
 
 		"": false, "evil.example": false, "localhost.evil.example": false, "127.0.0.1.evil.example": false,
 		"metering.marketplace.us-east-1.amazonaws.com.evil.example": false,
