@@ -195,7 +195,7 @@ tokens: [{token: %s, agreement: a}]
 	p.do(r, false)
 	r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential="+credential+", Signature="+credential)
 	p.do(r, false)
-	for _, path := range []string{"/catalog", "/credentials", "/tokens", "/accesses", "/refusals", "/history?kind=credential&name=" + key, "/products/box/keys/1", "/check", "/openapi.json"} {
+	for _, path := range []string{"/catalog", "/credentials", "/tokens", "/accesses", "/refusals", "/events", "/history?kind=credential&name=" + key, "/products/box/keys/1", "/check", "/openapi.json"} {
 		p.operate(p.token, "GET", path, "", false)
 	}
 	backup := p.operate(p.token, "GET", "/backup", "", false)

@@ -46,6 +46,7 @@ func environmentOf(addr net.Addr, c *admin.Catalog, token store.Secret, ca strin
 		{"AWS_ENDPOINT_URL_MARKETPLACE_METERING", e.url},
 		{"AWS_ENDPOINT_URL_MARKETPLACE_ENTITLEMENT_SERVICE", e.url},
 		{"AWS_ENDPOINT_URL_STS", e.url},
+		{"AWS_ENDPOINT_URL_CLOUDTRAIL", e.url},
 		{"AWS_REGION", region},
 		{"AWS_DEFAULT_REGION", region}, // version 1 of the AWS CLI reads no other
 	}

@@ -63,9 +63,10 @@ func TestHosts(t *testing.T) {
 		"metering.marketplace.us-isob-east-1.sc2s.sgov.gov":     true,
 		"metering.marketplace.nowhere-1.amazonaws.com":          true, // for R-31 to refuse
 		"entitlement.marketplace.us-east-1.amazonaws.com:443":   true,
-		"sts.amazonaws.com":           true,
-		"sts.eu-west-1.amazonaws.com": true,
-		"meterd.internal":             true, "meterd.internal:8484": true, "Meterd.Internal": true, "10.1.2.3:8484": true,
+		"sts.amazonaws.com":                  true,
+		"sts.eu-west-1.amazonaws.com":        true,
+		"cloudtrail.us-east-1.amazonaws.com": true,
+		"meterd.internal":                    true, "meterd.internal:8484": true, "Meterd.Internal": true, "10.1.2.3:8484": true,
 
 		"": false, "evil.example": false, "localhost.evil.example": false, "127.0.0.1.evil.example": false,
 		"metering.marketplace.us-east-1.amazonaws.com.evil.example": false,

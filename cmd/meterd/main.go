@@ -103,7 +103,7 @@ METERD_CA_BUNDLE names a file with a CA that they trust beside the system's.`,
 	root.AddCommand(
 		newDev(), newServe(), newConfig(), newKeyfile(), newCA(), newEnv(), newExec(), newClock(), newRegions(),
 		newSeller(), newBuyer(), newProduct(), newAgreement(), newWorkload(), newPolicy(), newRole(), newCredential(), newToken(), newKey(),
-		newRegistration(), newUsage(), newCatalog(), newHistory(), newCompat(), newQuota(), newAccess(),
+		newRegistration(), newUsage(), newEvent(), newCatalog(), newHistory(), newCompat(), newQuota(), newAccess(),
 		newCheck(), newAudit(), newBackup(), newRestore(), newExport(), newImport(), newMigrate(),
 		newCompletion(), newVersion(),
 	)

@@ -146,7 +146,7 @@ func (f *regionsFile) enter(partition string, regions []string) {
 
 // What a host name can be of.
 var (
-	services = []string{"metering", "entitlement", "sts"}
+	services = []string{"metering", "entitlement", "sts", "cloudtrail"}
 	variants = []string{"default", "dual-stack", "fips", "fips-dual-stack"}
 )
 

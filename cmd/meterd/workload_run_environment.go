@@ -50,6 +50,7 @@ func endpointVariables(url, region string) []variable {
 		{"AWS_ENDPOINT_URL_MARKETPLACE_METERING", url},
 		{"AWS_ENDPOINT_URL_MARKETPLACE_ENTITLEMENT_SERVICE", url},
 		{"AWS_ENDPOINT_URL_STS", url},
+		{"AWS_ENDPOINT_URL_CLOUDTRAIL", url},
 		{"AWS_REGION", region},
 		{"AWS_DEFAULT_REGION", region}, // version 1 of the AWS CLI reads no other
 	}

@@ -77,6 +77,7 @@ func (s *Service) register(mux *http.ServeMux) huma.API {
 	s.serveRegistrations(api)
 	s.serveRecords(api)
 	s.serveRefusals(api)
+	s.serveEvents(api)
 	s.serveUsage(api)
 	s.serveAccesses(api)
 	s.serveHistory(api)

@@ -91,18 +91,9 @@ type RefusalFilter struct {
 // looks at the status code alone never sees. Refusals that are about no seller's
 // product are listed under the account that called. A seller sees its own.
 func (s *Service) Refusals(ctx context.Context, f RefusalFilter, limit int, cursor string) (store.Page[store.Refusal], error) {
-	if b := bearerOf(ctx); b.Role == store.RoleSeller {
-		if f.Seller != "" && !b.sees(f.Seller) {
-			return store.Page[store.Refusal]{}, fmt.Errorf("seller %q: %w", f.Seller, ErrNotFound)
-		}
-		f.Seller = b.Account
-	}
-	callers := s.callers()
-	if f.Seller != "" {
-		if !slices.Contains(callers, f.Seller) {
-			return store.Page[store.Refusal]{}, fmt.Errorf("account %q: %w", f.Seller, ErrNotFound)
-		}
-		callers = []metering.AccountID{f.Seller}
+	callers, err := s.callersSeen(ctx, f.Seller)
+	if err != nil {
+		return store.Page[store.Refusal]{}, err
 	}
 	accounts := func(yield func(string, store.RefusalQuery) bool) {
 		for _, a := range callers {
@@ -117,8 +108,27 @@ func (s *Service) Refusals(ctx context.Context, f RefusalFilter, limit int, curs
 	})
 }
 
-// callers are the accounts that can have refusals: those of the catalogue and
-// those of its keys, in order.
+// callersSeen are the accounts that the bearer sees, of which one may be asked for.
+func (s *Service) callersSeen(ctx context.Context, account metering.AccountID) ([]metering.AccountID, error) {
+	notFound := fmt.Errorf("account %q: %w", account, ErrNotFound)
+	if b := bearerOf(ctx); b.Role == store.RoleSeller {
+		if account != "" && !b.sees(account) {
+			return nil, notFound
+		}
+		account = b.Account
+	}
+	all := s.callers()
+	switch {
+	case account == "":
+		return all, nil
+	case !slices.Contains(all, account):
+		return nil, notFound
+	}
+	return []metering.AccountID{account}, nil
+}
+
+// callers are the accounts that can have called: those of the catalogue and those
+// of its keys, in order.
 func (s *Service) callers() []metering.AccountID {
 	known := s.Store.Catalog()
 	all := make(map[metering.AccountID]bool)

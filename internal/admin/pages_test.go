@@ -30,11 +30,11 @@ func TestNamesAreText(t *testing.T) {
 		d.want(http.StatusOK, "GET", "/agreements?cursor="+name, "")
 		d.want(http.StatusNoContent, "DELETE", "/agreements/"+name, "")
 	}
-	for _, path := range []string{"/agreements/a%00", "/history?kind=agreement&name=%00", "/records?product=%00", "/refusals?seller=%00", "/tokens/%00aaaaaaaaa"} {
+	for _, path := range []string{"/agreements/a%00", "/history?kind=agreement&name=%00", "/records?product=%00", "/refusals?seller=%00", "/events?account=%00", "/tokens/%00aaaaaaaaa"} {
 		d.want(http.StatusNotFound, "GET", path, "")
 	}
 	d.want(http.StatusNoContent, "DELETE", "/agreements/a%00", "")
-	for _, path := range []string{"/records?cursor=~", "/records?cursor=zzz~1", "/registrations?cursor=new~~", "/refusals?cursor=x", "/records?cursor=%00~%00"} {
+	for _, path := range []string{"/records?cursor=~", "/records?cursor=zzz~1", "/registrations?cursor=new~~", "/refusals?cursor=x", "/events?cursor=x", "/records?cursor=%00~%00"} {
 		d.want(http.StatusBadRequest, "GET", path, "")
 	}
 }

@@ -138,6 +138,7 @@ var everyOperation = []struct {
 	{"POST", "/registrations/{id}/stop", "", operators},
 	{"GET", "/records", "", everyone},
 	{"GET", "/refusals", "", everyone},
+	{"GET", "/events", "", everyone},
 	{"GET", "/usage", "", everyone},
 	{"GET", "/accesses", "", onlookers},
 	{"POST", "/accesses", `{"name":"x","role":"read-only"}`, operators},
@@ -223,7 +224,7 @@ func TestSellersAreApart(t *testing.T) {
 	for _, path := range []string{
 		"/products/new", "/products/new/dimensions", "/products/box/keys", "/products/box/keys/1", "/agreements/a-new",
 		"/credentials/AKIAMETERDSELLER0001", "/tokens/" + token, "/registrations?product=box", "/records?product=new", "/usage?product=new",
-		"/refusals?seller=210987654321", "/history?kind=product&name=new", "/history?kind=agreement&name=a-new", "/history?kind=credential&name=AKIAMETERDSELLER0001",
+		"/refusals?seller=210987654321", "/events?account=210987654321", "/history?kind=product&name=new", "/history?kind=agreement&name=a-new", "/history?kind=credential&name=AKIAMETERDSELLER0001",
 	} {
 		if !strings.HasPrefix(path, "/registrations") {
 			own.want(http.StatusOK, "GET", path, "")

@@ -2,6 +2,15 @@
 // CloudTrail shows them, and files of them, in CloudTrail's folders, that prove by
 // themselves that they are whole.
 //
+// # Events
+//
+// An event is shown as AWS CloudTrail does: a record for each call, in the JSON that
+// auditors and their tools know. Nothing is stored in that form; it is made when it
+// is read.
+//
+// https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html
+// https://docs.aws.amazon.com/marketplace/latest/userguide/cloudtrail-logging.html
+//
 // # Files
 //
 // A [Writer] follows the digests of the trail. What a digest adds to the heads of

@@ -7,16 +7,21 @@ import (
 	"github.com/meterd/meterd/internal/store"
 )
 
-// actionPrefix is IAM's name for the service, the Entitlement Service's too
-// (contract 8.1).
-const actionPrefix = "aws-marketplace:"
+// action is IAM's name for what an operation does. The Entitlement Service has the
+// same prefix (contract 8.1).
+func action(op metering.Operation) string {
+	if op == metering.LookupEvents {
+		return "cloudtrail:" + string(op)
+	}
+	return "aws-marketplace:" + string(op)
+}
 
 // authorize puts a call to the policies of whoever signed it, before it is parsed.
 // Where they ask which products it is about, this refuses what they would refuse
 // of any product; permit decides.
 func (s *Service) authorize(req *request) error {
 	req.judged = !req.signer.AsksForProducts()
-	return s.Callers.Foresee(&req.signer, req.from, actionPrefix+string(req.op))
+	return s.Callers.Foresee(&req.signer, req.from, action(req.op))
 }
 
 // permit decides a call once it is known which products it is about, all of them,
@@ -29,7 +34,7 @@ func (s *Service) permit(req *request, products ...metering.ProductCode) error {
 	for i, code := range products {
 		codes[i] = string(code)
 	}
-	if err := s.Callers.Authorize(&req.signer, req.from, actionPrefix+string(req.op), codes...); err != nil {
+	if err := s.Callers.Authorize(&req.signer, req.from, action(req.op), codes...); err != nil {
 		return err
 	}
 	req.judged = true

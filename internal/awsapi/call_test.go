@@ -44,6 +44,9 @@ func newCall(method, what, key, region string) *call {
 	switch {
 	case strings.ContainsAny(what, "/*"):
 		c.uri = what
+	case what == "LookupEvents":
+		c.host, c.service = "cloudtrail."+region+".amazonaws.com", "cloudtrail"
+		c.header.Set("X-Amz-Target", "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101."+what)
 	case what == "GetEntitlements":
 		c.header.Set("X-Amz-Target", "AWSMPEntitlementService."+what)
 	default:

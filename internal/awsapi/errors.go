@@ -20,6 +20,13 @@ var (
 	errUnknownOperation   = errors.New("unknown operation")
 	errServiceUnavailable = errors.New("the service is unavailable")
 	errUndecided          = &caller.Denied{Message: "it is not known which products the call is about, and a policy asks for them"}
+
+	// CloudTrail's own.
+	errInvalidEventCategory    = errors.New("invalid event category")
+	errInvalidLookupAttributes = errors.New("invalid lookup attributes")
+	errInvalidMaxResults       = errors.New("invalid max results")
+	errInvalidNextToken        = errors.New("invalid next token")
+	errInvalidTimeRange        = errors.New("invalid time range")
 )
 
 // exception is an error as the API's model, or AWS's front door, names it.
@@ -42,12 +49,17 @@ var exceptions = []exception{
 	{errInternal, "InternalServiceErrorException", 500, true},
 	{metering.ErrInvalidCustomerIdentifier, "InvalidCustomerIdentifierException", 400, true},
 	{metering.ErrInvalidEndpointRegion, "InvalidEndpointRegionException", 400, true},
+	{errInvalidEventCategory, "InvalidEventCategoryException", 400, true},
 	{metering.ErrInvalidLicense, "InvalidLicenseException", 400, true},
+	{errInvalidLookupAttributes, "InvalidLookupAttributesException", 400, true},
+	{errInvalidMaxResults, "InvalidMaxResultsException", 400, true},
+	{errInvalidNextToken, "InvalidNextTokenException", 400, true},
 	{metering.ErrInvalidParameter, "InvalidParameterException", 400, true},
 	{metering.ErrInvalidProductCode, "InvalidProductCodeException", 400, true},
 	{metering.ErrInvalidPublicKeyVersion, "InvalidPublicKeyVersionException", 400, true},
 	{metering.ErrInvalidRegion, "InvalidRegionException", 400, true},
 	{metering.ErrInvalidTag, "InvalidTagException", 400, true},
+	{errInvalidTimeRange, "InvalidTimeRangeException", 400, true},
 	{metering.ErrInvalidToken, "InvalidTokenException", 400, true},
 	{metering.ErrInvalidUsageAllocations, "InvalidUsageAllocationsException", 400, true},
 	{metering.ErrInvalidUsageDimension, "InvalidUsageDimensionException", 400, true},
@@ -115,6 +127,8 @@ func namespaceOf(op metering.Operation, f awsjson.Fault) string {
 		return "com.amazon.coral.service#"
 	case op == metering.GetEntitlements:
 		return "com.amazonaws.marketplaceentitlementservice#"
+	case op == metering.LookupEvents:
+		return "com.amazonaws.cloudtrail#"
 	}
 	return "com.amazonaws.marketplacemetering#"
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/meterd/meterd/internal/audit"
 	"github.com/meterd/meterd/internal/awsjson"
 	"github.com/meterd/meterd/internal/metering"
 	"github.com/meterd/meterd/internal/store"
@@ -15,7 +16,7 @@ import (
 // dryRunID is the MeteringRecordId of a dry run that would have succeeded. AWS's
 // answer is not known; it must be a success, and not empty, for clients that
 // take every error for fatal and every answer for an id.
-const dryRunID = "DryRunOperation"
+const dryRunID = audit.DryRunID
 
 // MeterUsage: a seller's software in a buyer's account reports the usage of an
 // hour. De-duplicated by workload, dimension and hour on EC2, ECS and EKS; by

@@ -1,5 +1,6 @@
 // Package awsapi is the door that AWS SDKs come through: the Marketplace
-// Metering Service, and GetEntitlements of its sibling, on AWS's own wire.
+// Metering Service, GetEntitlements of its sibling, and CloudTrail's LookupEvents, on
+// AWS's own wire.
 //
 // A request walks down [Service.call]: the operation's name, the size, the
 // signature, the policies, the throttle; then the operation's own file, which reads from top
@@ -103,6 +104,9 @@ var targets = map[string]metering.Operation{
 	"AWSMPMeteringService.RegisterUsage":      metering.RegisterUsage,
 	"AWSMPMeteringService.ResolveCustomer":    metering.ResolveCustomer,
 	"AWSMPEntitlementService.GetEntitlements": metering.GetEntitlements,
+
+	"CloudTrail_20131101.LookupEvents":                                    metering.LookupEvents,
+	"com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101.LookupEvents": metering.LookupEvents, // boto3 and its like
 }
 
 // operations is what is served.
@@ -113,6 +117,7 @@ func (s *Service) operations() map[metering.Operation]operation {
 		metering.RegisterUsage:   op(s.registerUsage),
 		metering.ResolveCustomer: op(s.resolveCustomer),
 		metering.GetEntitlements: op(s.getEntitlements),
+		metering.LookupEvents:    op(s.lookupEvents),
 	}
 }
 
@@ -207,7 +212,11 @@ func (s *Service) call(operations map[metering.Operation]operation, r *http.Requ
 		return nil, err
 	}
 	req.now = store.Instant(s.Now())
-	if req.signer, err = s.Callers.Authenticate(r, req.body, req.wire.signed); err != nil {
+	authenticate := s.Callers.Authenticate
+	if req.op == metering.LookupEvents {
+		authenticate = s.Callers.AuthenticateCloudTrail
+	}
+	if req.signer, err = authenticate(r, req.body, req.wire.signed); err != nil {
 		return nil, err
 	}
 	req.caller, req.region, req.from = req.signer.Caller, req.signer.Region, r

@@ -32,8 +32,9 @@ import (
 // The service names in the scopes of signatures. SigningName is the Entitlement
 // Service's too; it is not "metering.marketplace".
 const (
-	SigningName    = "aws-marketplace"
-	STSSigningName = "sts"
+	SigningName           = "aws-marketplace"
+	STSSigningName        = "sts"
+	CloudTrailSigningName = "cloudtrail"
 )
 
 // Authenticator tells callers by their signatures, and what they may do. Its
@@ -43,9 +44,9 @@ type Authenticator struct {
 	BehindProxy bool         // requests come from a proxy, which ends TLS
 	Failures    *Throttle    // of [FailureLimits]; nil: failures are not counted
 
-	catalog       *store.Catalog
-	metering, sts sigv4.Verifier
-	now           func() time.Time
+	catalog                   *store.Catalog
+	metering, sts, cloudTrail sigv4.Verifier
+	now                       func() time.Time
 
 	keys     atomic.Pointer[sessionKeys]
 	opened   recent[openedToken, *opened]
@@ -64,7 +65,7 @@ func NewAuthenticator(catalog *store.Catalog, now func() time.Time) *Authenticat
 	for _, name := range policy.ManagedNames() {
 		a.managed[name], _ = policy.Managed(name)
 	}
-	for service, v := range map[string]*sigv4.Verifier{SigningName: &a.metering, STSSigningName: &a.sts} {
+	for service, v := range map[string]*sigv4.Verifier{SigningName: &a.metering, STSSigningName: &a.sts, CloudTrailSigningName: &a.cloudTrail} {
 		v.Service, v.Lookup, v.Open = service, a.lookup, a.open
 	}
 	return a
@@ -96,6 +97,11 @@ func (a *Authenticator) Authenticate(r *http.Request, body []byte, required []st
 // AuthenticateSTS returns who signed a request to the Security Token Service.
 func (a *Authenticator) AuthenticateSTS(r *http.Request, body []byte, required []string) (Identity, error) {
 	return a.authenticate(&a.sts, r, body, required)
+}
+
+// AuthenticateCloudTrail returns who signed a request to CloudTrail.
+func (a *Authenticator) AuthenticateCloudTrail(r *http.Request, body []byte, required []string) (Identity, error) {
+	return a.authenticate(&a.cloudTrail, r, body, required)
 }
 
 func (a *Authenticator) authenticate(v *sigv4.Verifier, r *http.Request, body []byte, required []string) (Identity, error) {

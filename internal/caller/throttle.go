@@ -14,7 +14,8 @@ import (
 // operation without one is not limited.
 type Limits map[metering.Operation]float64
 
-// AWSLimits returns AWS's published quotas (seller guide, August 2026).
+// AWSLimits returns AWS's published quotas (seller guide, August 2026; LookupEvents:
+// CloudTrail's API reference).
 // ResolveCustomer and GetEntitlements are not listed there; ten is a ruling
 //
 func AWSLimits() Limits {
@@ -24,6 +25,7 @@ func AWSLimits() Limits {
 		metering.RegisterUsage:   5,
 		metering.ResolveCustomer: 10,
 		metering.GetEntitlements: 10,
+		metering.LookupEvents:    2,
 	}
 }
 

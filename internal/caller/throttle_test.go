@@ -40,6 +40,7 @@ func TestQuotas(t *testing.T) {
 		metering.RegisterUsage:   5,
 		metering.ResolveCustomer: 10,
 		metering.GetEntitlements: 10,
+		metering.LookupEvents:    2,
 	} {
 		h := newHand()
 		throttle := NewThrottle(AWSLimits(), h.now)

@@ -9,19 +9,20 @@ import (
 // Operation is an operation of the service's API.
 type Operation string
 
-// The four operations, and the one of the Entitlement Service that is served
-// beside them.
+// The four operations, and those of the Entitlement Service and of CloudTrail that
+// are served beside them.
 const (
 	BatchMeterUsage Operation = "BatchMeterUsage"
 	MeterUsage      Operation = "MeterUsage"
 	RegisterUsage   Operation = "RegisterUsage"
 	ResolveCustomer Operation = "ResolveCustomer"
 	GetEntitlements Operation = "GetEntitlements"
+	LookupEvents    Operation = "LookupEvents"
 )
 
 // Regions is what is served where: AWS's tables ([AWSRegions]), or those of a
 // marketplace that has regions of its own. It is data, and not changed once it is
-// in use. GetEntitlements is in no table: it is answered everywhere (see
+// in use. GetEntitlements and LookupEvents are in no table: they are answered everywhere (see
 // docs/divergences.md).
 type Regions struct {
 	Partitions []Partition

@@ -11,7 +11,7 @@ import (
 func AWSRegions() *Regions {
 	const (
 		guide = "AWS Marketplace Seller Guide, regions of the operation; August 2026"
-		hosts = "rule sets of aws-sdk-go-v2 (marketplacemetering v1.45.0, marketplaceentitlementservice v1.40.0, sts v1.43.3) and endpoints.json; August 2026"
+		hosts = "rule sets of aws-sdk-go-v2 (marketplacemetering v1.45.0, marketplaceentitlementservice v1.40.0, sts v1.43.3, cloudtrail v1.56.0) and endpoints.json; August 2026"
 	)
 	// Of these, the guide's tables and endpoints.json are of one mind.
 	commercial := strings.Fields(`af-south-1
@@ -56,7 +56,11 @@ func AWSRegions() *Regions {
 				sts         default         sts.{region}.amazonaws.com
 				sts         dual-stack      sts.{region}.api.aws
 				sts         fips            sts-fips.{region}.amazonaws.com
-				sts         fips-dual-stack sts-fips.{region}.api.aws`)},
+				sts         fips-dual-stack sts-fips.{region}.api.aws
+				cloudtrail  default         cloudtrail.{region}.amazonaws.com
+				cloudtrail  dual-stack      cloudtrail.{region}.api.aws
+				cloudtrail  fips            cloudtrail-fips.{region}.amazonaws.com
+				cloudtrail  fips-dual-stack cloudtrail-fips.{region}.api.aws`)},
 			{Name: "aws-us-gov", Regions: govCloud, Source: hosts, Hosts: hostNames(`
 				metering    default         metering.marketplace.{region}.amazonaws.com
 				metering    dual-stack      metering-marketplace.{region}.api.aws
@@ -69,7 +73,11 @@ func AWSRegions() *Regions {
 				sts         default         sts.{region}.amazonaws.com
 				sts         dual-stack      sts.{region}.api.aws
 				sts         fips            sts.{region}.amazonaws.com
-				sts         fips-dual-stack sts-fips.{region}.api.aws`)},
+				sts         fips-dual-stack sts-fips.{region}.api.aws
+				cloudtrail  default         cloudtrail.{region}.amazonaws.com
+				cloudtrail  dual-stack      cloudtrail.{region}.api.aws
+				cloudtrail  fips            cloudtrail.{region}.amazonaws.com
+				cloudtrail  fips-dual-stack cloudtrail-fips.{region}.api.aws`)},
 			{Name: "aws-cn", Regions: china, Source: hosts, Hosts: hostNames(`
 				metering    default         metering.marketplace.{region}.amazonaws.com.cn
 				metering    dual-stack      metering-marketplace.{region}.api.amazonwebservices.com.cn
@@ -82,7 +90,11 @@ func AWSRegions() *Regions {
 				sts         default         sts.{region}.amazonaws.com.cn
 				sts         dual-stack      sts.{region}.api.amazonwebservices.com.cn
 				sts         fips            sts-fips.{region}.amazonaws.com.cn
-				sts         fips-dual-stack sts-fips.{region}.api.amazonwebservices.com.cn`)},
+				sts         fips-dual-stack sts-fips.{region}.api.amazonwebservices.com.cn
+				cloudtrail  default         cloudtrail.{region}.amazonaws.com.cn
+				cloudtrail  dual-stack      cloudtrail.{region}.api.amazonwebservices.com.cn
+				cloudtrail  fips            cloudtrail-fips.{region}.amazonaws.com.cn
+				cloudtrail  fips-dual-stack cloudtrail-fips.{region}.api.amazonwebservices.com.cn`)},
 			// Of these two there are hosts, and nothing says that an operation is served.
 			{Name: "aws-eusc", Regions: []string{"eusc-de-east-1"}, Source: hosts, Hosts: hostNames(`
 				metering    default         metering-marketplace.{region}.amazonaws.eu
@@ -98,10 +110,15 @@ func AWSRegions() *Regions {
 				sts         default         sts.{region}.amazonaws.eu
 				sts         dual-stack      sts.{region}.api.amazonwebservices.eu
 				sts         fips            sts-fips.{region}.amazonaws.eu
-				sts         fips-dual-stack sts-fips.{region}.api.amazonwebservices.eu`)},
+				sts         fips-dual-stack sts-fips.{region}.api.amazonwebservices.eu
+				cloudtrail  default         cloudtrail.{region}.amazonaws.eu
+				cloudtrail  dual-stack      cloudtrail.{region}.api.amazonwebservices.eu
+				cloudtrail  fips            cloudtrail-fips.{region}.amazonaws.eu
+				cloudtrail  fips-dual-stack cloudtrail-fips.{region}.api.amazonwebservices.eu`)},
 			{Name: "aws-iso-b", Regions: []string{"us-isob-east-1"}, Source: hosts, Hosts: hostNames(`
 				metering    default         metering.marketplace.{region}.sc2s.sgov.gov
-				sts         default         sts.{region}.sc2s.sgov.gov`)},
+				sts         default         sts.{region}.sc2s.sgov.gov
+				cloudtrail  default         cloudtrail.{region}.sc2s.sgov.gov`)},
 		},
 	}
 }

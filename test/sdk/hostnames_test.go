@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
 	"github.com/aws/aws-sdk-go-v2/service/marketplaceentitlementservice"
 	sdkmetering "github.com/aws/aws-sdk-go-v2/service/marketplacemetering"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
@@ -29,6 +30,9 @@ func TestHostNames(t *testing.T) {
 		},
 		"sts": func(ctx context.Context, region string, fips, dual bool) (smithyendpoints.Endpoint, error) {
 			return sts.NewDefaultEndpointResolverV2().ResolveEndpoint(ctx, sts.EndpointParameters{Region: &region, UseFIPS: &fips, UseDualStack: &dual, UseGlobalEndpoint: aws.Bool(false)})
+		},
+		"cloudtrail": func(ctx context.Context, region string, fips, dual bool) (smithyendpoints.Endpoint, error) {
+			return cloudtrail.NewDefaultEndpointResolverV2().ResolveEndpoint(ctx, cloudtrail.EndpointParameters{Region: &region, UseFIPS: &fips, UseDualStack: &dual})
 		},
 	}
 	variants := map[string]struct{ fips, dual bool }{"default": {}, "dual-stack": {dual: true}, "fips": {fips: true}, "fips-dual-stack": {true, true}}
@@ -66,7 +70,7 @@ func TestHostNames(t *testing.T) {
 			}
 		}
 	}
-	if seen != (28+2+1+1)*3*4+2 {
+	if seen != (28+2+1+1)*4*4+3 {
 		t.Errorf("%d names were looked at", seen)
 	}
 }
