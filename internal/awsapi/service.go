@@ -60,7 +60,7 @@ type Service struct {
 	work    *semaphore.Weighted // set by Handler
 	kept    *caller.Throttle    // which of the refusals that come in floods are kept; set by Handler
 	denied  *caller.Throttle    // and of those by policies, which no throttle stands before
-	floods  flood               // how many there were
+	floods  caller.Flood        // how many there were
 }
 
 // request is one call, as far as its operation needs to know it.
