@@ -65,7 +65,7 @@ func newServer(db store.Store, log *slog.Logger, token store.Secret, limits call
 	}
 	s.sts = &identity.Service{
 		Store: db, Callers: s.api.Callers, Throttle: s.api.Throttle.With(sessions),
-		Now: time.Now, NewID: ids.New, Log: log, ServesHost: s.hosts.serves,
+		Now: time.Now, Clock: serviceClock.Now, NewID: ids.New, Log: log, ServesHost: s.hosts.serves,
 	}
 	s.admin.Issuing = s.issuing()
 	return s

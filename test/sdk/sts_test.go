@@ -155,7 +155,7 @@ func TestWebIdentityProvider(t *testing.T) {
 	}
 	door := (&identity.Service{
 		Store: db, Callers: callers, WebIdentity: web, Clusters: map[string]string{"https://oidc.example": "us-east-1"},
-		Throttle: throttle, Now: time.Now, NewID: ids.New, Log: silent,
+		Throttle: throttle, Now: time.Now, Clock: time.Now, NewID: ids.New, Log: silent,
 	}).Handler()
 	wire := (&awsapi.Service{Store: db, Callers: callers, Throttle: throttle, Faults: new(awsapi.Faults), Now: time.Now, NewID: ids.New, Log: silent}).Handler()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
