@@ -48,7 +48,7 @@ func newServer(db store.Store, log *slog.Logger, token store.Secret, limits call
 	ids := id.Source{Now: time.Now}
 	serviceClock := clock.New(time.Now)
 	s := &server{store: db, log: log}
-	s.admin = &admin.Service{Store: db, Clock: serviceClock, Token: token, Log: log}
+	s.admin = &admin.Service{Store: db, Clock: serviceClock, Token: token, Log: log, NewID: ids.New}
 	copies := new(backups)
 	s.admin.Backup = func(ctx context.Context, w io.Writer) error { return copies.write(ctx, w, s) }
 	s.api = &awsapi.Service{

@@ -110,6 +110,15 @@ func (s *Service) makeSession(ctx context.Context, id string, in newSession) (ma
 	if err := s.KeepSessionKeys(ctx); err != nil { // pods' tokens follow from them, too
 		return madeSession{}, err
 	}
+	ev := s.act(ctx, opMakeWorkloadSession, entry.Account, entry.Region)
+	ev.Asked = []store.Detail{{Name: "workload", Value: entry.ID}, {Name: "roleArn", Value: role.ARN()}}
+	if entry.Platform == metering.PlatformEKS {
+		ev.Asked = append(ev.Asked, store.Detail{Name: "subject", Value: account.subject()})
+	}
+	if err := s.note(ctx, ev); err != nil { // before there is anything to be shown
+		return madeSession{}, err
+	}
+	s.shown(ctx, "session", entry.ID)
 	if entry.Platform == metering.PlatformEKS {
 		token, err := s.Issuing.PodToken(entry, account)
 		return madeSession{Role: role.ARN(), WebIdentityToken: string(token.Token), Expires: token.Expires}, err
