@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // cellOf is any value of JSON in a cell: texts as they are, the rest as JSON.
@@ -24,7 +25,7 @@ func cellOf(v any) string {
 // Names and refused calls are whatever somebody sent.
 func visible(s string) string {
 	hidden := func(r rune) bool { return !unicode.IsGraphic(r) }
-	if !strings.ContainsFunc(s, hidden) {
+	if utf8.ValidString(s) && !strings.ContainsFunc(s, hidden) {
 		return s
 	}
 	var b strings.Builder
