@@ -143,7 +143,7 @@ func (d *dev) run(ctx context.Context, stdout, stderr io.Writer, command string)
 		return err
 	}
 	onTerminal := isTerminal(stdout)
-	logger := slog.New(slog.NewJSONHandler(stdout, &slog.HandlerOptions{Level: set.level}))
+	logger := newLog(stdout, set.level)
 	if onTerminal {
 		logger = slog.New(tint.NewTextHandler(stderr, &tint.Options{Level: set.level, TimeFormat: time.TimeOnly, NoColor: os.Getenv("NO_COLOR") != ""}))
 	}

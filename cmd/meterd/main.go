@@ -34,7 +34,9 @@ func run() int {
 	if errors.As(err, &ended) {
 		return ended.code
 	}
-	fmt.Fprintf(root.ErrOrStderr(), "meterd: %v\n", err)
+	for line := range strings.Lines("meterd: " + err.Error()) { // it may quote what others have sent
+		fmt.Fprintln(root.ErrOrStderr(), visible(strings.TrimSuffix(line, "\n")))
+	}
 	return exitCode(err)
 }
 

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 )
@@ -85,7 +86,7 @@ func printOne[T any](cmd *cobra.Command, form string, v view[T], item *T) error 
 	case "table":
 		w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 		for i, cell := range v.row(item) {
-			fmt.Fprintf(w, "%s\t%s\n", heading(v.columns[i]), cell)
+			fmt.Fprintf(w, "%s\t%s\n", heading(v.columns[i]), visible(cell))
 		}
 		return w.Flush()
 	case "json":
@@ -135,7 +136,7 @@ func newTable[T any](out io.Writer, v view[T]) *writer[T] {
 			empty = false
 			cells := v.row(item)
 			for i, column := range v.narrow {
-				shown[i] = brief(column, cells[slices.Index(v.columns, column)])
+				shown[i] = visible(brief(column, cells[slices.Index(v.columns, column)]))
 			}
 			_, err := fmt.Fprintln(w, strings.Join(shown, "\t"))
 			return err
@@ -190,9 +191,9 @@ func newCSV[T any](out io.Writer, v view[T]) (*writer[T], error) {
 }
 
 // inertCell keeps a spreadsheet from taking a text for a formula: tags are
-// whatever sellers send.
+// whatever sellers send. Some take the wide forms for the others.
 func inertCell(s string) string {
-	if s != "" && strings.ContainsRune("=+-@\t\r", rune(s[0])) {
+	if first, _ := utf8.DecodeRuneInString(s); s != "" && strings.ContainsRune("=+-@\t\r\n＝＋－＠", first) {
 		return "'" + s
 	}
 	return s
@@ -224,7 +225,7 @@ func newJSONArray[T any](out io.Writer) *writer[T] {
 
 func newNames[T any](out io.Writer, v view[T]) *writer[T] {
 	return &writer[T]{
-		write: func(item *T) error { _, err := fmt.Fprintln(out, v.name(item)); return err },
+		write: func(item *T) error { _, err := fmt.Fprintln(out, visible(v.name(item))); return err },
 		end:   func() error { return nil },
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -102,7 +101,7 @@ const collectAt = 200
 
 // serve is `meterd serve`, once its configuration is known to be sound.
 func serve(ctx context.Context, stdout io.Writer, c *config) (err error) {
-	log := slog.New(slog.NewJSONHandler(stdout, &slog.HandlerOptions{Level: c.logLevel}))
+	log := newLog(stdout, c.logLevel)
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(collectAt)
 	}

@@ -51,7 +51,7 @@ func newServer(db store.Store, log *slog.Logger, token store.Secret, limits call
 	ids := id.Source{Now: time.Now}
 	serviceClock := clock.New(time.Now)
 	s := &server{store: db, log: log}
-	s.admin = &admin.Service{Store: db, Clock: serviceClock, Token: token, Log: log}
+	s.admin = &admin.Service{Store: db, Clock: serviceClock, Token: token, Log: log, NewID: ids.New}
 	copies := new(backups)
 	s.admin.Backup = func(ctx context.Context, w io.Writer) error { return copies.write(ctx, w, s) }
 	s.api = &awsapi.Service{
@@ -71,7 +71,7 @@ func newServer(db store.Store, log *slog.Logger, token store.Secret, limits call
 	}
 	s.sts = &identity.Service{
 		Store: db, Callers: s.api.Callers, Throttle: s.api.Throttle.With(sessions),
-		Now: time.Now, NewID: ids.New, Log: log, ServesHost: s.hosts.serves,
+		Now: time.Now, Clock: serviceClock.Now, NewID: ids.New, Log: log, ServesHost: s.hosts.serves,
 	}
 	if shared, ok := db.(*postgres.Store); ok {
 		s.api.Throttle.Nodes, s.sts.Throttle.Nodes = shared.Nodes, shared.Nodes

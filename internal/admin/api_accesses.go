@@ -40,6 +40,9 @@ func (s *Service) serveAccesses(api huma.API) {
 		},
 		) (*body[GrantedAccess], error) {
 			a, token, err := s.GrantAccess(ctx, in.Body.Name, in.Body.Role, in.Body.Account)
+			if err == nil {
+				s.shown(ctx, "access", a.Name)
+			}
 			return answer(s, ctx, GrantedAccess{a, string(token)}, err) // string: the one place that shows it
 		})
 	huma.Register(api, operation(api, operators, "revoke-access", http.MethodPost, "/accesses/{name}/revoke", "Let a token open nothing any more"),

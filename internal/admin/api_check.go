@@ -54,7 +54,11 @@ func (s *Service) serveBackup(api huma.API) {
 			_ = http.NewResponseController(w).SetWriteDeadline(time.Time{})
 			w.Header().Set("Content-Type", backupType)
 			begun := &begun{Writer: w}
-			if err := s.Backup(ctx, begun); err != nil {
+			err := s.noteBackup(ctx)
+			if err == nil {
+				err = s.Backup(ctx, begun)
+			}
+			if err != nil {
 				if !begun.yes {
 					refused, _ := s.refusal(ctx, err).(*huma.ErrorModel)
 					problem(w, refused.Status, refused.Detail)

@@ -44,6 +44,9 @@ func (s *Service) serveCredentials(api huma.API) {
 		if err != nil {
 			return nil, s.refusal(ctx, one(err))
 		}
+		if secret != "" {
+			s.shown(ctx, "access key", c.AccessKeyID)
+		}
 		return madeOf(secret == "", MadeCredential{c, string(secret)}), nil // string: the one place that shows it
 	}
 	huma.Register(api, operation(api, everyone, "list-credentials", http.MethodGet, "/credentials", "List access keys"),

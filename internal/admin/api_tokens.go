@@ -75,6 +75,9 @@ func (s *Service) serveTokens(api huma.API) {
 			if err != nil {
 				return nil, s.refusal(ctx, err)
 			}
+			if token != "" {
+				s.shown(ctx, "registration token", state.ID)
+			}
 			return madeOf(token == "", IssuedToken{state, string(token)}), nil // string: the one place that shows it
 		})
 	huma.Register(api, operation(api, operators, "expire-token", http.MethodPost, "/tokens/{id}/expire", "Let a registration token be resolved no more"),

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/meterd/meterd/internal/clock"
+	"github.com/meterd/meterd/internal/id"
 	"github.com/meterd/meterd/internal/metering"
 	"github.com/meterd/meterd/internal/store"
 	"github.com/meterd/meterd/internal/store/embedded"
@@ -33,7 +34,7 @@ func newService(t testing.TB) *Service {
 	})
 	c := clock.New(time.Now)
 	c.Set(noon)
-	return &Service{Store: db, Clock: c, Token: "secret", Regions: metering.AWSRegions(), Log: slog.New(slog.DiscardHandler)}
+	return &Service{Store: db, Clock: c, Token: "secret", Regions: metering.AWSRegions(), Log: slog.New(slog.DiscardHandler), NewID: id.Source{Now: time.Now}.New}
 }
 
 func apply(t *testing.T, s *Service, source string) {

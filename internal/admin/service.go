@@ -30,6 +30,8 @@ type Service struct {
 	Log   *slog.Logger
 	// Regions are those that workloads may run in.
 	Regions *metering.Regions
+	// NewID makes the ids of events.
+	NewID func() metering.ID
 	// Strict refuses short secrets in catalogues.
 	Strict bool
 	// SessionsOnly refuses access keys that stand for workloads: a long-term key
@@ -161,9 +163,13 @@ func (s *Service) StopRegistration(ctx context.Context, id metering.ID) (meterin
 	if !ok {
 		return metering.Registration{}, fmt.Errorf("registration %s: %w", id, ErrNotFound)
 	}
+	ev := s.act(ctx, opStopRegistration, r.Account, r.Region)
+	ev.Product = r.Product
+	ev.Asked = []store.Detail{{Name: "registrationId", Value: id.String()}}
 	out, err := s.Store.Append(ctx, store.Call{
-		Account: r.Account, Region: r.Region, At: s.Clock.Now(),
+		Account: r.Account, Region: r.Region, At: ev.Time,
 		Registration: &store.RegistrationChange{Stop: &id},
+		After:        func(store.Outcome) (store.Rest, error) { return store.Rest{Event: ev}, nil },
 	})
 	if err != nil {
 		return metering.Registration{}, err

@@ -61,13 +61,6 @@ const WorkloadRole = "meterd-workload"
 // audience is whom pods' tokens are for.
 const audience = "sts.amazonaws.com"
 
-// services assume roles for the workloads of their platforms.
-var services = map[metering.Platform]string{
-	metering.PlatformEC2:       "ec2.amazonaws.com",
-	metering.PlatformECS:       "ecs-tasks.amazonaws.com",
-	metering.PlatformAgentCore: "bedrock-agentcore.amazonaws.com",
-}
-
 var (
 	// sessionName is what AWS lets a session be called; a workload's is its id.
 	sessionName = regexp.MustCompile(`^[A-Za-z0-9_+=,.@-]{2,64}$`)
@@ -117,6 +110,15 @@ func (s *Service) makeSession(ctx context.Context, id string, in newSession) (ma
 	if err := s.KeepSessionKeys(ctx); err != nil { // pods' tokens follow from them, too
 		return madeSession{}, err
 	}
+	ev := s.act(ctx, opMakeWorkloadSession, entry.Account, entry.Region)
+	ev.Asked = []store.Detail{{Name: "workload", Value: entry.ID}, {Name: "roleArn", Value: role.ARN()}}
+	if entry.Platform == metering.PlatformEKS {
+		ev.Asked = append(ev.Asked, store.Detail{Name: "subject", Value: account.subject()})
+	}
+	if err := s.note(ctx, ev); err != nil { // before there is anything to be shown
+		return madeSession{}, err
+	}
+	s.shown(ctx, "session", entry.ID)
 	if entry.Platform == metering.PlatformEKS {
 		token, err := s.Issuing.PodToken(entry, account)
 		return madeSession{Role: role.ARN(), WebIdentityToken: string(token.Token), Expires: token.Expires}, err
@@ -180,7 +182,7 @@ func (s *Service) roleFor(ctx context.Context, w *metering.Workload, name string
 // workloadRole is the role for everybody in an account: of every platform, and able
 // to meter.
 func (s *Service) workloadRole(w *metering.Workload) Role {
-	assuming := []any{services[metering.PlatformAgentCore], services[metering.PlatformEC2], services[metering.PlatformECS]}
+	assuming := []any{metering.PlatformAgentCore.Service(), metering.PlatformEC2.Service(), metering.PlatformECS.Service()}
 	provider := s.Issuing.Provider
 	return Role{
 		Account: w.Account, Name: WorkloadRole, Policies: policy.ManagedNames(),
@@ -206,7 +208,7 @@ func (s *Service) trusted(role *store.Role, w *metering.Workload, account Servic
 	if err != nil {
 		return fmt.Errorf("the trust policy of role %s: %w", role.ARN(), err)
 	}
-	ask := policy.Request{Action: "sts:AssumeRole", Resource: role.ARN(), Time: s.Clock.Truth(), Principal: policy.Principal{Service: services[w.Platform]}}
+	ask := policy.Request{Action: "sts:AssumeRole", Resource: role.ARN(), Time: s.Clock.Truth(), Principal: policy.Principal{Service: w.Platform.Service()}}
 	who := ask.Principal.Service
 	if w.Platform == metering.PlatformEKS {
 		who = account.subject() + " of " + s.Issuing.Provider

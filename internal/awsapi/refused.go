@@ -74,11 +74,8 @@ func (s *Service) keep(ctx context.Context, req *request, f awsjson.Fault, err e
 // flooded counts a refusal of a kind that comes in floods. It returns how many the
 // one at hand stands for; 0: it is not to be written down.
 func (s *Service) flooded(req *request, name string, limits *caller.Throttle) int64 {
-	of := floodOf{req.caller.Account, req.region, req.op, name}
-	if !s.Regions.Listed(of.region) { // made-up names are one, as they are to the throttle
-		of.region = ""
-	}
-	return s.floods.add(of, limits.Allow(of.account, of.region, of.operation))
+	of := caller.FloodOf{Account: req.caller.Account, Region: s.Regions.Counted(req.region), Operation: req.op, Name: name}
+	return s.floods.Add(of, limits.Allow(of.Account, of.Region, of.Operation))
 }
 
 // keepClaimed remembers a call whose signature fails although its key is one of

@@ -63,7 +63,7 @@ type Service struct {
 	room    room                // what bodies take of memory
 	kept    *caller.Throttle    // which of the refusals that come in floods are kept; set by Handler
 	denied  *caller.Throttle    // and of those by policies, which no throttle stands before
-	floods  flood               // how many there were
+	floods  caller.Flood        // how many there were
 }
 
 // request is one call, as far as its operation needs to know it.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/meterd/meterd/internal/metering"
@@ -64,37 +63,6 @@ func (s *Service) leave(ctx context.Context, req *request) error {
 		return nil
 	}
 	return err
-}
-
-// flood counts refusals of which not every one is written down. Its zero value is
-// ready.
-type flood struct {
-	mu    sync.Mutex
-	calls map[floodOf]int64 // since the last that was written down
-}
-
-type floodOf struct {
-	account   metering.AccountID
-	region    string
-	operation metering.Operation
-	name      string // of the exception
-}
-
-// add counts a refusal. If it is to be written down, it returns how many that
-// stands for.
-func (f *flood) add(of floodOf, write bool) int64 {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	n := f.calls[of] + 1
-	if write {
-		delete(f.calls, of)
-		return n
-	}
-	if f.calls == nil {
-		f.calls = make(map[floodOf]int64)
-	}
-	f.calls[of] = n
-	return 0
 }
 
 func productAsked(ev *store.Event, code string) {

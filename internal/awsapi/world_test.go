@@ -23,6 +23,7 @@ import (
 	"github.com/meterd/meterd/internal/admin"
 	"github.com/meterd/meterd/internal/caller"
 	"github.com/meterd/meterd/internal/clock"
+	"github.com/meterd/meterd/internal/id"
 	"github.com/meterd/meterd/internal/metering"
 	"github.com/meterd/meterd/internal/store"
 	"github.com/meterd/meterd/internal/store/embedded"
@@ -73,7 +74,7 @@ func newWorld(t testing.TB, o worldOptions) *world {
 	w.clock.Set(o.now)
 	w.truth.Set(trueNow)
 	silent := slog.New(slog.DiscardHandler)
-	w.admin = &admin.Service{Store: db, Clock: w.clock, Regions: metering.AWSRegions(), Log: silent}
+	w.admin = &admin.Service{Store: db, Clock: w.clock, Regions: metering.AWSRegions(), Log: silent, NewID: id.Source{Now: time.Now}.New}
 	w.giveKeys(t, "sidecar", "freebox")
 	if _, err := w.admin.Apply(context.Background(), fixture(), admin.Applying{}); err != nil {
 		t.Fatal(err)

@@ -10,19 +10,18 @@ import (
 const mostText = 256
 
 // Event begins the event of a call that was authenticated: in whose account, who
-// asked, and from where.
+// asked, and from where. A nil identity leaves who and whose to others.
 func (a *Authenticator) Event(id *Identity, r *http.Request) store.Event {
-	p := id.Principal()
-	c := &id.Caller
-	ev := store.Event{
-		Account:   c.Account,
-		Region:    store.Storable(id.Region, mostText),
-		UserAgent: store.Storable(r.UserAgent(), mostText),
-		Caller:    store.EventCaller{ARN: c.ARN, UserID: p.UserID, KeyID: c.KeyID, Origin: c.Origin},
-	}
+	ev := store.Event{UserAgent: store.Storable(r.UserAgent(), mostText)}
 	if from := a.SourceIP(r); from.IsValid() {
 		ev.SourceIP = from.String()
 	}
+	if id == nil {
+		return ev
+	}
+	p, c := id.Principal(), &id.Caller
+	ev.Account, ev.Region = c.Account, store.Storable(id.Region, mostText)
+	ev.Caller = store.EventCaller{ARN: c.ARN, UserID: p.UserID, KeyID: c.KeyID, Origin: c.Origin}
 	if p.Type == "AssumedRole" {
 		ev.Caller.Issued = p.TokenIssued
 	}

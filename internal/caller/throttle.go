@@ -88,10 +88,7 @@ func (t *Throttle) Allow(account metering.AccountID, region string, op metering.
 			limit = quota
 		}
 	}
-	if !t.Regions.Listed(region) {
-		region = ""
-	}
-	return t.take(bucket{account: account, region: region, operation: op}, limit)
+	return t.take(bucket{account: account, region: t.Regions.Counted(region), operation: op}, limit)
 }
 
 // AllowAddress takes a call that nobody has signed out of the bucket of the

@@ -2,6 +2,7 @@ package identity
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
 
@@ -23,6 +24,9 @@ func (s *Service) assumeRole(c *call, f form) (any, error) {
 	in, err := f.assumeRole()
 	if err != nil {
 		return nil, err
+	}
+	if len(in.Tags) > 0 {
+		c.ev.Asked = append(c.ev.Asked, store.Detail{Name: "tags", Value: storable(tagText(in.Tags))})
 	}
 	if len(in.Transitive) > 0 {
 		return nil, invalid("The parameter TransitiveTagKeys is not served here.")
@@ -57,6 +61,10 @@ func (s *Service) assumeRole(c *call, f form) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	told(&c.ev, &claims, creds)
+	if role.Account != c.ev.Account {
+		c.lender = role.Account
+	}
 	return answerAssumeRole(&claims, creds, c.id), nil
 }
 
@@ -76,9 +84,14 @@ func (s *Service) assumeRoleWithWebIdentity(c *call, f form) (any, error) {
 		return nil, badToken("No OpenIDConnect provider found in your account")
 	}
 	token, err := s.WebIdentity.Verify(c.Context(), string(in.Token), c.now)
+	var over *overToken
+	if errors.As(err, &over) {
+		s.knownByToken(c, (*Token)(over), f)
+	}
 	if err != nil {
 		return nil, err
 	}
+	s.knownByToken(c, token, f)
 	role := s.roleNamed(in.RoleARN)
 	q := &policy.Request{
 		Action: actionPrefix + opAssumeRoleWithWebIdentity, Resource: in.RoleARN, RoleSessionName: in.SessionName,
@@ -96,10 +109,11 @@ func (s *Service) assumeRoleWithWebIdentity(c *call, f form) (any, error) {
 	if !ok {
 		return nil, denied(policy.Decision{Reason: policy.NoTrustAllow}.Message("", q.Action))
 	}
+	c.ev.Caller.Workload, c.ev.Caller.Platform = workload.ID, workload.Platform
 	claims := session.Claims{
 		SessionName: in.SessionName, Source: session.WebIdentity, Policy: sessionPolicy, Workload: workload,
 		Federation: session.Federation{
-			Provider: "arn:aws:iam::" + string(role.Account) + ":oidc-provider/" + strings.TrimPrefix(token.Issuer, "https://"),
+			Provider: providerARN(role.Account, token.Issuer),
 			Issuer:   token.Issuer, Subject: token.Subject, Audience: token.Audience,
 		},
 	}
@@ -107,15 +121,30 @@ func (s *Service) assumeRoleWithWebIdentity(c *call, f form) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	told(&c.ev, &claims, creds)
+	c.ev.Told = append(c.ev.Told,
+		store.Detail{Name: "subjectFromWebIdentityToken", Value: storable(token.Subject)},
+		store.Detail{Name: "audience", Value: storable(token.Audience)},
+		store.Detail{Name: "provider", Value: storable(claims.Federation.Provider)},
+	)
 	return answerWebIdentity(&claims, creds, c.id), nil
 }
 
 // SessionFor issues a session of a role for a workload, whoever attests that it is
 // one: an endpoint for containers, or for instances. The claims are filled in as
 // far as the role and the time do not say. Nobody is asked whether the role trusts
-// the workload's service; Trusts tells.
+// the workload's service; Trusts tells. The session is returned when its event is
+// on disk.
 func (s *Service) SessionFor(ctx context.Context, role *store.Role, source session.Source, name string, w session.Workload, lasts time.Duration) (session.Credentials, error) {
-	return s.issue(ctx, "", role, &session.Claims{SessionName: name, Source: source, Workload: w}, lasts, s.Now())
+	claims := session.Claims{SessionName: name, Source: source, Workload: w}
+	creds, err := s.issue(ctx, "", role, &claims, lasts, s.Now())
+	if err != nil {
+		return session.Credentials{}, err
+	}
+	if err := s.handed(ctx, &claims, creds); err != nil {
+		return session.Credentials{}, err
+	}
+	return creds, nil
 }
 
 // TrustsService reports whether a role may be assumed by a service of AWS's in its
@@ -165,14 +194,29 @@ func (s *Service) issue(ctx context.Context, id string, role *store.Role, claims
 
 // roleNamed finds a role by its ARN; nil is none, also if its account is gone.
 func (s *Service) roleNamed(arn string) *store.Role {
-	rest, ok := strings.CutPrefix(arn, "arn:aws:iam::")
-	account, name, isRole := strings.Cut(rest, ":role/")
-	catalog := s.Store.Catalog()
-	if !ok || !isRole || catalog.Account(metering.AccountID(account)) == nil {
+	account, name, ok := s.roleParts(arn)
+	if !ok {
 		return nil
 	}
-	return catalog.Role(metering.AccountID(account), name)
+	return s.Store.Catalog().Role(account, name)
 }
+
+// roleParts is whose role an ARN names, which need not be there; ok is false if
+// the account is not.
+func (s *Service) roleParts(arn string) (account metering.AccountID, name string, ok bool) {
+	rest, isARN := strings.CutPrefix(arn, "arn:aws:iam::")
+	id, name, isRole := strings.Cut(rest, ":role/")
+	account = metering.AccountID(id)
+	return account, name, isARN && isRole && s.Store.Catalog().Account(account) != nil
+}
+
+// providerARN is an issuer, as an account that believes it names it.
+func providerARN(account metering.AccountID, issuer string) string {
+	return "arn:aws:iam::" + string(account) + ":oidc-provider/" + providerName(issuer)
+}
+
+// providerName is an issuer without what all have in common.
+func providerName(issuer string) string { return strings.TrimPrefix(issuer, "https://") }
 
 // trusts asks a role's trust policy. It is parsed for each call: sessions are asked
 // for once an hour. One that cannot be read trusts nobody.
@@ -226,6 +270,15 @@ func tagsOf(tags []tag) map[string]string {
 		all[t.Key] = t.Value
 	}
 	return all
+}
+
+// tagText is session tags on one line: neither has a comma in it.
+func tagText(tags []tag) string {
+	all := make([]string, len(tags))
+	for i, t := range tags {
+		all[i] = t.Key + "=" + t.Value
+	}
+	return strings.Join(all, ", ")
 }
 
 func denied(message string) error { return &Error{Code: AccessDenied, Message: message} }

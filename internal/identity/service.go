@@ -37,10 +37,14 @@ type Service struct {
 	Throttle *caller.Throttle
 	Regions  *metering.Regions // where anything is served: no others are signed for
 	Now      func() time.Time  // the true time: sessions go by it
+	Clock    func() time.Time  // the service's clock: events go by it
 	NewID    func() metering.ID
 	Log      *slog.Logger
 	// ServesHost says whether a Host header is one of ours; nil takes any.
 	ServesHost func(host string) bool
+
+	kept   *caller.Throttle // which of the refusals that come in floods are kept; set by Handler
+	floods caller.Flood     // how many there were
 }
 
 // fromNowhere is the bucket of calls that nobody has signed and that come through a
@@ -68,18 +72,28 @@ func Asked(r *http.Request) bool {
 // call is one request on its way.
 type call struct {
 	*http.Request
-	id     string // x-amzn-RequestId
+	uid    metering.ID
+	id     string // uid as x-amzn-RequestId
 	action string
 	who    caller.Identity // zero until, and unless, a signature is verified
-	now    time.Time
+	now    time.Time       // the true time
+	at     time.Time       // by the service's clock
+
+	ev     store.Event        // of no account until it is known whose it is
+	lender metering.AccountID // whose role was assumed, if not the caller's own account's
 }
 
 // Handler serves the door: requests of which Asked is true.
 func (s *Service) Handler() http.Handler {
+	s.kept = s.Throttle.With(keptLimits())
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c := &call{Request: r, id: s.NewID().String(), now: s.Now()}
+		id := s.NewID()
+		c := &call{Request: r, uid: id, id: id.String(), now: s.Now(), at: store.Instant(s.Clock())}
 		defer s.recover(w, c)
 		answer, err := s.answer(c)
+		if err == nil {
+			err = s.leave(c)
+		}
 		status := http.StatusOK
 		if err != nil {
 			answer, status = s.refuse(w, c, err)
@@ -122,6 +136,7 @@ func (s *Service) answer(c *call) (any, error) {
 	if c.who, err = s.Callers.AuthenticateSTS(c.Request, body, []string{"content-type"}); err != nil {
 		return nil, err
 	}
+	s.known(c, s.Callers.Event(&c.who, c.Request), f)
 	if !s.Regions.Listed(c.who.Region) {
 		return nil, &Error{Code: SignatureDoesNotMatch, Message: "Credential should be scoped to a valid region."}
 	}
@@ -162,6 +177,7 @@ func (s *Service) refuse(w http.ResponseWriter, c *call, err error) (answer any,
 	}
 	s.Log.Log(c.Context(), level, log, "request_id", c.id, "operation", c.action,
 		"principal", c.who.Caller.ARN, "name", f.Code, "reason", loggable(err))
+	s.keep(c, f, err)
 	answer, status = answerError(f, c.id)
 	if status == http.StatusRequestEntityTooLarge {
 		w.Header().Set("Connection", "close") // what is left of the body is not read
@@ -193,7 +209,7 @@ func (s *Service) recover(w http.ResponseWriter, c *call) {
 	_ = write(w, status, c.id, answer)
 }
 
-// log notes a session that was issued: nothing else is kept of it.
+// log notes a session that is being issued.
 func (s *Service) log(ctx context.Context, id string, what ...any) {
 	s.Log.InfoContext(ctx, "session issued", append([]any{"request_id", id}, what...)...)
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"encoding/binary"
 	"encoding/json"
 	"encoding/xml"
 	"fmt"
@@ -39,6 +40,7 @@ const (
 type office struct {
 	*Service
 	store  *embedded.Store
+	door   http.Handler
 	signer jose.Signer
 	at     time.Time
 }
@@ -52,12 +54,13 @@ func newOffice(t *testing.T) *office {
 	t.Cleanup(func() { _ = db.Close() })
 	o := &office{store: db, at: time.Date(2026, 11, 2, 8, 0, 0, 0, time.UTC)}
 	now := func() time.Time { return o.at }
-	n := byte(0)
+	n := uint16(0)
 	o.Service = &Service{
-		Store: db, Callers: caller.NewAuthenticator(db.Catalog(), now), Throttle: caller.NewThrottle(Limits(), now), Regions: metering.AWSRegions(), Now: now,
-		NewID: func() (id metering.ID) { n++; id[0] = n; return id }, Log: slog.New(slog.DiscardHandler),
+		Store: db, Callers: caller.NewAuthenticator(db.Catalog(), now), Throttle: caller.NewThrottle(Limits(), now), Regions: metering.AWSRegions(), Now: now, Clock: now,
+		NewID: func() (id metering.ID) { n++; binary.BigEndian.PutUint16(id[:], n); return id }, Log: slog.New(slog.DiscardHandler),
 		Clusters: map[string]string{clusterURL: "us-east-1"},
 	}
+	o.door = o.Handler()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -131,7 +134,7 @@ func (o *office) ask(t *testing.T, key sigv4.Signer, from string, pairs ...strin
 		t.Fatal("it is not taken for a form of STS")
 	}
 	w := httptest.NewRecorder()
-	o.Handler().ServeHTTP(w, r)
+	o.door.ServeHTTP(w, r)
 	a := answered{status: w.Code}
 	if err := xml.Unmarshal(w.Body.Bytes(), &a); err != nil {
 		t.Fatalf("%s: %v", w.Body, err)
@@ -145,6 +148,19 @@ func longTerm(id string) sigv4.Signer {
 
 func (a answered) signer() sigv4.Signer {
 	return sigv4.Signer{KeyID: a.KeyID, Credential: sigv4.Credential{Secret: a.Secret, SessionToken: a.Token}}
+}
+
+// token is what a pod of the cluster has been given.
+func (o *office) token(t *testing.T, sub string, lasts time.Duration) string {
+	t.Helper()
+	claims := fmt.Sprintf(`{"iss":%q,"sub":%q,"aud":["sts.amazonaws.com"],"iat":%d,"exp":%d,"kubernetes.io":{"namespace":"shop","pod":{"name":"p","uid":"uid-1"},"serviceaccount":{"name":"meter","uid":"u"}}}`,
+		clusterURL, sub, o.at.Unix(), o.at.Add(lasts).Unix())
+	signed, err := o.signer.Sign([]byte(claims))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, _ := signed.CompactSerialize()
+	return text
 }
 
 const meterARN = "arn:aws:iam::210987654321:role/meter"
@@ -246,16 +262,7 @@ func TestCallerIdentity(t *testing.T) {
 // is not trusted is told no more than that; strangers are bounded by address.
 func TestWebIdentitySession(t *testing.T) {
 	o := newOffice(t)
-	token := func(sub string) string {
-		claims := fmt.Sprintf(`{"iss":%q,"sub":%q,"aud":["sts.amazonaws.com"],"iat":%d,"exp":%d,"kubernetes.io":{"namespace":"shop","pod":{"name":"p","uid":"uid-1"},"serviceaccount":{"name":"meter","uid":"u"}}}`,
-			clusterURL, sub, o.at.Unix(), o.at.Add(time.Hour).Unix())
-		signed, err := o.signer.Sign([]byte(claims))
-		if err != nil {
-			t.Fatal(err)
-		}
-		text, _ := signed.CompactSerialize()
-		return text
-	}
+	token := func(sub string) string { return o.token(t, sub, time.Hour) }
 	form := func(token string) []string {
 		return []string{"Action", "AssumeRoleWithWebIdentity", "RoleArn", "arn:aws:iam::111122223333:role/app", "RoleSessionName", "botocore", "WebIdentityToken", token}
 	}
@@ -309,7 +316,7 @@ func TestLogHasNoAuthorization(t *testing.T) {
 		r.Header.Set("Authorization", header)
 		r.Header.Set("X-Amz-Date", o.at.Format("20060102T150405Z"))
 		w := httptest.NewRecorder()
-		o.Handler().ServeHTTP(w, r)
+		o.door.ServeHTTP(w, r)
 		if w.Code == http.StatusOK || !strings.Contains(log.String(), "call refused") {
 			t.Errorf("%s: %d, logged:\n%s", header, w.Code, log.String())
 		}
@@ -340,7 +347,7 @@ func TestForeignSignatures(t *testing.T) {
 			r.Header.Set("Authorization", strings.Replace(r.Header.Get("Authorization"), "/"+caller.SigningName+"/", "/sts/", 1))
 		}
 		w := httptest.NewRecorder()
-		o.Handler().ServeHTTP(w, r)
+		o.door.ServeHTTP(w, r)
 		if w.Code != http.StatusForbidden || !strings.Contains(w.Body.String(), "<Code>SignatureDoesNotMatch</Code>") {
 			t.Errorf("a signature for metering, its scope rewritten: %t: %d %s", rewritten, w.Code, w.Body)
 		}

@@ -21,6 +21,12 @@ type Token struct {
 	Pod      Pod
 }
 
+// overToken is a token that was good and is over, as the cause of an error: it says
+// whose trail the refusal belongs in, and lets nobody in.
+type overToken Token
+
+func (t *overToken) Error() string { return "it was for " + t.Subject + " of " + t.Issuer }
+
 // Pod is what Kubernetes says of the pod that it made a token for. Other issuers
 // say nothing of the kind, or something that must not be believed: it counts only
 // of an issuer that is known to be a cluster.
@@ -170,7 +176,11 @@ func (i *issuer) judge(c *claims, now time.Time) (*Token, error) {
 	audience := slices.IndexFunc(c.Audience, func(a string) bool { return slices.Contains(i.Audiences, a) })
 	switch {
 	case !now.Before(expires):
-		return nil, &Error{Code: ExpiredWebToken, Message: fmt.Sprintf(
+		over := &overToken{Issuer: i.URL, Subject: c.Subject}
+		if audience >= 0 {
+			over.Audience = c.Audience[audience]
+		}
+		return nil, &Error{Code: ExpiredWebToken, Cause: over, Message: fmt.Sprintf(
 			"Token expired: current date/time %d must be before the expiration date/time %d", now.Unix(), expires.Unix())}
 	case issued.Sub(now) > leeway || notBefore.Sub(now) > leeway:
 		return nil, badToken("The token is not valid yet.")

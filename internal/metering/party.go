@@ -44,6 +44,20 @@ const (
 	PlatformAgentCore Platform = "agentcore"
 )
 
+// Service is the principal in whose name AWS assumes roles for the workloads of a
+// platform; "" of pods, which ask themselves.
+func (p Platform) Service() string {
+	switch p {
+	case PlatformEC2:
+		return "ec2.amazonaws.com"
+	case PlatformECS:
+		return "ecs-tasks.amazonaws.com"
+	case PlatformAgentCore:
+		return "bedrock-agentcore.amazonaws.com"
+	}
+	return ""
+}
+
 // Workload is one running thing in a buyer's account: an EC2 instance, an ECS
 // task, an EKS pod, or a Bedrock AgentCore runtime.
 type Workload struct {

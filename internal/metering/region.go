@@ -76,6 +76,15 @@ func (r *Regions) Listed(region string) bool {
 	return slices.ContainsFunc(r.Tables, func(t Table) bool { return slices.Contains(t.Regions, region) })
 }
 
+// Counted is the name that calls in a region are counted under: made-up names are
+// one, "".
+func (r *Regions) Counted(region string) string {
+	if !r.Listed(region) {
+		return ""
+	}
+	return region
+}
+
 // serves reports whether an operation is served in the region to callers of a
 // platform. One who is no workload is let through by any platform's table: the
 // platform is judged later, in its turn.

@@ -155,7 +155,7 @@ func TestWebIdentityProvider(t *testing.T) {
 	}
 	door := (&identity.Service{
 		Store: db, Callers: callers, WebIdentity: web, Clusters: map[string]string{"https://oidc.example": "us-east-1"},
-		Throttle: throttle, Regions: metering.AWSRegions(), Now: time.Now, NewID: ids.New, Log: silent,
+		Throttle: throttle, Regions: metering.AWSRegions(), Now: time.Now, Clock: time.Now, NewID: ids.New, Log: silent,
 	}).Handler()
 	wire := (&awsapi.Service{Store: db, Callers: callers, Throttle: throttle, Regions: metering.AWSRegions(), Faults: new(awsapi.Faults), Now: time.Now, NewID: ids.New, Log: silent}).Handler()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
