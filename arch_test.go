@@ -76,6 +76,9 @@ var testDoors = map[string][]string{
 	"internal/store/embedded": rooms("store/promise store/storetest"),
 	"internal/store/postgres": rooms("store/promise store/storetest store/postgres/pgtest"),
 
+	// What is proven of a trail is proven of one that a store has kept.
+	"internal/audit": rooms("id store/embedded store/postgres store/postgres/pgtest"),
+
 	// Ids are a field everywhere; a test has to make some. A wire test needs a
 	// catalogue, and the operator's door is where one is read.
 	"internal/admin":  rooms("id"),
