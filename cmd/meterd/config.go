@@ -29,6 +29,7 @@ type config struct {
 	throttle              string
 	refusalsKept          time.Duration
 	tokensKept            time.Duration
+	eventsKept            time.Duration
 	drainDelay            time.Duration
 	drainTimeout          time.Duration
 	connectionsPerAddress int
@@ -135,6 +136,11 @@ var settings = []setting{
 		name: "tokens_kept", standard: "48h", least: 24 * time.Hour,
 		doc:   "how long ClientTokens are remembered; 24h at least",
 		field: func(c *config) any { return &c.tokensKept },
+	},
+	{
+		name: "events_kept", standard: "2160h", check: dayOrForEver,
+		doc:   "how long the events of calls are kept; 24h at least, or 0: for ever",
+		field: func(c *config) any { return &c.eventsKept },
 	},
 	{
 		name: "drain_delay", standard: "3s",

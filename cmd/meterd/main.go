@@ -103,7 +103,7 @@ If neither is set, that is the 'meterd dev' which runs for the same user.`,
 		newDev(), newServe(), newConfig(), newKeyfile(), newEnv(), newExec(), newClock(),
 		newSeller(), newBuyer(), newProduct(), newAgreement(), newWorkload(), newPolicy(), newRole(), newCredential(), newToken(), newKey(),
 		newRegistration(), newUsage(), newCatalog(), newHistory(), newCompat(), newAccess(),
-		newCheck(), newBackup(), newRestore(), newExport(), newImport(), newMigrate(),
+		newCheck(), newAudit(), newBackup(), newRestore(), newExport(), newImport(), newMigrate(),
 		newCompletion(), newVersion(),
 	)
 	completeFlags(root)

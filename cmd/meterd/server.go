@@ -39,6 +39,7 @@ type server struct {
 	certificate  *certificate                    // nil: plain HTTP
 	watched      func(http.Handler) http.Handler // around the API; nil: nobody watches
 	supervisor   supervisor
+	sealing      sealing
 
 	ready atomic.Bool
 }

@@ -2,13 +2,13 @@ package audit
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"iter"
+	"slices"
 	"time"
-
-	"encoding/json"
-	"errors"
 
 	"github.com/meterd/meterd/internal/metering"
 	"github.com/meterd/meterd/internal/store"
@@ -141,8 +141,8 @@ func (d *digests) lastAt() time.Time {
 	return d.last.At
 }
 
-// Published reads the digests in the JSON files of a folder and of those below it.
-// What is no digest is passed over; a digest that is not what its hash says is an
+// Published reads the digests in the JSON files of a folder and of those below it:
+// one in a file, or a list. What is no digest is passed over; a digest that is not what its hash says is an
 // error.
 func Published(fsys fs.FS) iter.Seq2[store.TrailDigest, error] {
 	return func(yield func(store.TrailDigest, error) bool) {
@@ -150,12 +150,18 @@ func Published(fsys fs.FS) iter.Seq2[store.TrailDigest, error] {
 			if err != nil || entry.IsDir() {
 				return err
 			}
-			d, ok, err := readPublished(fsys, name)
+			files, err := readPublished(fsys, name)
 			if err != nil {
 				return fmt.Errorf("%s: %w", name, err)
 			}
-			if ok && !yield(d, nil) {
-				return fs.SkipAll
+			for i := range files {
+				d, err := files[i].Digest()
+				if err != nil {
+					return fmt.Errorf("%s: digest %d: %w", name, files[i].Number, err)
+				}
+				if !yield(d, nil) {
+					return fs.SkipAll
+				}
 			}
 			return nil
 		})
@@ -220,16 +226,18 @@ func Digests(ctx context.Context, src Source) iter.Seq2[store.TrailDigest, error
 	}
 }
 
-// readPublished reads a file, if it is a digest.
-func readPublished(fsys fs.FS, name string) (d store.TrailDigest, ok bool, err error) {
+// readPublished reads a file, if it has digests.
+func readPublished(fsys fs.FS, name string) ([]DigestFile, error) {
 	text, err := readJSON(fsys, name)
 	if err != nil || text == nil {
-		return d, false, err
+		return nil, err
 	}
-	var f DigestFile
-	if json.Unmarshal(text, &f) != nil || f.Number == 0 || f.Hash == "" {
-		return d, false, nil
+	var files []DigestFile
+	if json.Unmarshal(text, &files) != nil {
+		files = make([]DigestFile, 1)
+		if json.Unmarshal(text, &files[0]) != nil {
+			return nil, nil
+		}
 	}
-	d, err = f.Digest()
-	return d, true, err
+	return slices.DeleteFunc(files, func(f DigestFile) bool { return f.Number == 0 || f.Hash == "" }), nil
 }

@@ -42,8 +42,8 @@ func TestRecordTampering(t *testing.T) {
 			edit("party", audit.RecordChanged, func(r *metering.Record) { r.Key.Party = "999999999999" })
 			edit("region", audit.RecordChanged, func(r *metering.Record) { r.Key.Region = "eu-west-1" })
 			edit("hour", audit.RecordChanged, func(r *metering.Record) {
-				r.Timestamp = r.Timestamp.Add(-2 * time.Hour)
-				r.Key.Hour -= 2
+				r.Timestamp = r.Timestamp.Add(-5 * time.Hour)
+				r.Key.Hour -= 5
 			})
 			edit("allocations", audit.RecordChanged, func(r *metering.Record) {
 				r.Allocations = []metering.Allocation{{Quantity: r.Quantity, Tags: []metering.Tag{{Key: "team", Value: "b"}}}}

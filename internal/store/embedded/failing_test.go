@@ -110,7 +110,7 @@ func failAt(t *testing.T, f failure, k int64, seed uint64, tally *promise.Tally)
 				say("image %d: a repetition: %v", i, err)
 			}
 		}
-		found, err := after.Check(t.Context(), again)
+		found, err := after.CheckStore(t.Context(), again)
 		if err != nil {
 			say("image %d: %v", i, err)
 		}

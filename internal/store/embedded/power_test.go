@@ -117,7 +117,7 @@ func judge(t *testing.T, d *disk, h *promise.History) (problems []string) {
 	if err != nil {
 		return []string{err.Error()}
 	}
-	found, err := h.Check(t.Context(), s)
+	found, err := h.CheckStore(t.Context(), s)
 	if err != nil {
 		problems = append(problems, err.Error())
 	}
