@@ -74,7 +74,7 @@ var plan = map[string][]string{
 // tests of every package.
 var testDoors = map[string][]string{
 	"internal/store/embedded": rooms("store/promise store/storetest"),
-	"internal/store/postgres": rooms("store/promise store/storetest store/postgres/pgtest"),
+	"internal/store/postgres": rooms("audit store/promise store/storetest store/postgres/pgtest"),
 
 	// What is proven of a trail is proven of one that a store has kept.
 	"internal/audit": rooms("id store/embedded store/postgres store/postgres/pgtest"),

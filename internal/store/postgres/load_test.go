@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/meterd/meterd/internal/audit"
 	"github.com/meterd/meterd/internal/metering"
 	"github.com/meterd/meterd/internal/store"
 	"github.com/meterd/meterd/internal/store/postgres"
@@ -70,6 +71,7 @@ func (l *load) work(ctx context.Context, dice *rand.Rand) {
 func (l *load) send(s *postgres.Store, c store.Call) error {
 	c.Records = append([]metering.Record(nil), c.Records...)
 	for i := range c.Records {
+		c.Records[i].Received = c.At
 		binary.BigEndian.PutUint64(c.Records[i].ID[8:], uint64(l.ids.Add(1)))
 	}
 	var event metering.ID
@@ -135,6 +137,13 @@ func (l *load) ends(s *postgres.Store, seed uint64) {
 	found, err := l.history.CheckStore(context.Background(), s)
 	if err != nil {
 		l.t.Fatal(err)
+	}
+	report, err := audit.Verify(context.Background(), s, nil)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	for _, f := range report.Findings {
+		found = append(found, promise.Violation{Invariant: "I5", Text: f.Text})
 	}
 	for _, v := range found {
 		l.t.Errorf("seed %d: %v\n%s", seed, v, promise.Replay(l.t, "internal/store/postgres", seed))
