@@ -100,6 +100,35 @@ func TestDigestTampering(t *testing.T) {
 	})
 }
 
+// TestFloorTampering: where a chain begins that has lost its oldest events is what
+// the digests say.
+func TestFloorTampering(t *testing.T) {
+	e := inMemory()
+	w := lived(t, e)
+	if err := w.s.Expire(t.Context(), store.Expiry{Events: noon().Add(10 * time.Second)}); err != nil {
+		t.Fatal(err)
+	}
+	w.seal()
+	items := w.items()
+	sound(t, "as it is", e.rewrite(t, items))
+	at := slices.IndexFunc(items, func(item store.Item) bool { return item.Floor != nil })
+	other := func(f func(*store.CarriedFloor)) func(items []store.Item) []store.Item {
+		return func(items []store.Item) []store.Item {
+			floor := *items[at].Floor
+			f(&floor)
+			items[at].Floor = &floor
+			return items
+		}
+	}
+	for _, x := range []tampering{
+		{"earlier", other(func(f *store.CarriedFloor) { f.Number-- }), audit.EventInserted},
+		{"another hash", other(func(f *store.CarriedFloor) { f.Hash[0] ^= 1 }), audit.EventChanged},
+		{"none", func(items []store.Item) []store.Item { return slices.Delete(items, at, at+1) }, audit.EventMissing},
+	} {
+		x.try(t, e, items)
+	}
+}
+
 // anew makes a trail anew, with one event of the past otherwise: what none can tell
 // who has kept nothing.
 func anew(items []store.Item) []store.Item {
