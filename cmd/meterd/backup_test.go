@@ -99,7 +99,7 @@ func backedUp(t *testing.T, binary string, seed uint64, tally *promise.Tally) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, v := range found {
+		for _, v := range append(found, provenBy(t, again.operator())...) {
 			t.Errorf("seed %d, %s: %v", seed, b.file, v)
 		}
 		counts := then.Counts()

@@ -10,6 +10,7 @@ import (
 	"net/http"
 
 	"github.com/meterd/meterd/internal/admin"
+	"github.com/meterd/meterd/internal/audit"
 )
 
 // linesType asks the server for lines of progress (package admin).
@@ -52,10 +53,11 @@ func (c *client) open(ctx context.Context, method, path, accept string, body []b
 
 // step is admin.Step, with the problem as this client tells it.
 type step struct {
-	Progress *admin.Progress
-	Plan     *admin.Plan
-	Audit    *admin.Audit
-	Problem  *refusedError
+	Progress     *admin.Progress
+	Plan         *admin.Plan
+	Audit        *admin.Audit
+	Verification *audit.Report
+	Problem      *refusedError
 }
 
 // steps makes a call that may take long, shows on stderr how far it is, and

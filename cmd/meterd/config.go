@@ -37,6 +37,7 @@ type config struct {
 	trailFiles            string
 	trailFilesEvery       time.Duration
 	trailFilesKept        time.Duration
+	eventsKept            time.Duration
 	drainDelay            time.Duration
 	drainTimeout          time.Duration
 	connectionsPerAddress int
@@ -163,6 +164,11 @@ var settings = []setting{
 		name: "trail_files_kept", standard: "0", check: checkTrailKept,
 		doc:   "how long files in a directory are kept, 24h at the least; 0: for ever (in a bucket that is for its own rules)",
 		field: func(c *config) any { return &c.trailFilesKept },
+	},
+	{
+		name: "events_kept", standard: "2160h", check: dayOrForEver,
+		doc:   "how long the events of calls are kept; 24h at least, or 0: for ever",
+		field: func(c *config) any { return &c.eventsKept },
 	},
 	{
 		name: "drain_delay", standard: "3s",

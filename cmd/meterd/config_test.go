@@ -67,7 +67,7 @@ func problems(r reading, dir string) (all []string) {
 var sample = map[string]string{
 	"listen": ":9001", "data": "d", "key_file": "k", "admin_token": testToken, "tls_cert": "c", "tls_key": "k",
 	"behind_proxy": "true", "hosts": "a.example,b.example:8443", "metrics_listen": ":9002", "log_level": "warn", "throttle": "off",
-	"refusals_kept": "30d", "tokens_kept": "72h", "drain_delay": "1m30s", "drain_timeout": "0", "connections_per_address": "7",
+	"refusals_kept": "30d", "tokens_kept": "72h", "events_kept": "0", "drain_delay": "1m30s", "drain_timeout": "0", "connections_per_address": "7",
 	"store": "postgres://h/d", "store_standbys": "2", "store_connections": "9",
 	"trail_files": "s3://trail/a?region=us-east-1", "trail_files_every": "30s", "trail_files_kept": "30d",
 	"web_identity": "https://a.example cluster=us-east-1", "regions": "testdata/regions.yaml",
@@ -162,7 +162,7 @@ func TestHigherLayersWin(t *testing.T) {
 	}
 	c := r.config
 	if c.drainDelay != 3*time.Second || c.throttle != "off" || c.behindProxy || !slices.Equal(c.hosts, []string{"a.example", "b.example"}) ||
-		c.metricsListen != "" || c.connectionsPerAddress != 256 || c.refusalsKept != 90*24*time.Hour || c.tokensKept != 48*time.Hour {
+		c.metricsListen != "" || c.connectionsPerAddress != 256 || c.refusalsKept != 90*24*time.Hour || c.tokensKept != 48*time.Hour || c.eventsKept != 90*24*time.Hour {
 		t.Errorf("%+v", c)
 	}
 	given.flags = nil

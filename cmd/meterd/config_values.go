@@ -93,6 +93,14 @@ func readDuration(text string) (time.Duration, bool) {
 	return d, err == nil
 }
 
+// dayOrForEver checks how long something is kept that may be kept for ever.
+func dayOrForEver(text string) error {
+	if d, ok := readDuration(text); ok && d != 0 && d < 24*time.Hour {
+		return fmt.Errorf("%q is less than 24h, and not 0, which is for ever", text)
+	}
+	return nil
+}
+
 // address checks what a server can listen on.
 func address(text string) error {
 	_, port, err := net.SplitHostPort(text)

@@ -208,6 +208,7 @@ func (d *dev) run(ctx context.Context, stdout, stderr io.Writer, command string)
 			return fmt.Errorf("--env-file: %w", err)
 		}
 	}
+	defer s.housekeep(ctx, admin.Keeping{})()
 	forget, found := env.remember(logger)
 	defer forget()
 	return s.serve(ctx, listener, func() {

@@ -92,6 +92,7 @@ func killed(t *testing.T, binary string, seed uint64, tally *promise.Tally) {
 		t.Fatal(err)
 	}
 	server.kill(t)
+	found = append(found, trailOf(t, data)...)
 	for _, v := range found {
 		t.Errorf("seed %d: %v", seed, v)
 	}

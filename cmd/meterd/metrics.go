@@ -84,6 +84,13 @@ func (m *metrics) follow(s *server) {
 		}
 		return 1
 	}))
+	m.registry.MustRegister(
+		prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "meterd_trail_seal_failures_total", Help: "Digests of the trail that could not be made.",
+		}, func() float64 { return float64(s.sealing.failures.Load()) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "meterd_trail_sealed_timestamp_seconds", Help: "When all events were last known to be in a digest of the trail, in Unix time; 0: not yet.",
+		}, func() float64 { return float64(s.sealing.last.Load()) }))
 	if s.certificate == nil {
 		return
 	}

@@ -82,6 +82,7 @@ func TestMetrics(t *testing.T) {
 		`meterd_records_total{status="CustomerNotSubscribed"} 0`,
 		`meterd_ready 1`,
 		`meterd_connections_refused_total 0`,
+		`meterd_trail_seal_failures_total 0`,
 	} {
 		if !strings.Contains(text, want+"\n") {
 			t.Errorf("no %s", want)

@@ -10,11 +10,14 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"testing"
 	"time"
 
 	"github.com/meterd/meterd/internal/admin"
+	"github.com/meterd/meterd/internal/audit"
 	"github.com/meterd/meterd/internal/metering"
 	"github.com/meterd/meterd/internal/store"
+	"github.com/meterd/meterd/internal/store/embedded"
 	"github.com/meterd/meterd/internal/store/promise"
 )
 
@@ -195,4 +198,47 @@ func (a *batchAnswer) told(claims []killClaim) []promise.Told {
 // operator is a client of the operator's API.
 func (s *devServer) operator() *client {
 	return &client{url: s.env[urlVariable], token: s.env[tokenVariable]}
+}
+
+// trailOf holds the records of a directory that nobody serves from against its
+// events, and proves its trail.
+func trailOf(t *testing.T, data string) []promise.Violation {
+	t.Helper()
+	db, err := embedded.Open(embedded.Options{Dir: data})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	found, err := promise.CheckTrail(t.Context(), db, db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	report, err := audit.Verify(t.Context(), db, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range report.Findings {
+		found = append(found, promise.Violation{Invariant: "I5", Text: f.Text})
+	}
+	if report.Events == 0 || report.Digests == 0 {
+		t.Errorf("a trail of %d events and %d digests", report.Events, report.Digests)
+	}
+	return found
+}
+
+// provenBy asks a server to prove its trail.
+func provenBy(t *testing.T, c *client) []promise.Violation {
+	t.Helper()
+	var report audit.Report
+	if err := c.call(t.Context(), http.MethodGet, "/audit/verification", nil, &report); err != nil {
+		t.Fatal(err)
+	}
+	var found []promise.Violation
+	for _, f := range report.Findings {
+		found = append(found, promise.Violation{Invariant: "I5", Text: f.Text})
+	}
+	if report.Events == 0 || report.Digests == 0 {
+		t.Errorf("a trail of %d events and %d digests", report.Events, report.Digests)
+	}
+	return found
 }

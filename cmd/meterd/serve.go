@@ -195,7 +195,7 @@ func serve(ctx context.Context, stdout io.Writer, c *config) (err error) {
 		ready = append(ready, "metrics", urlOf(beside, nil)+"/metrics")
 	}
 	defer s.reloadOnSignal(ctx)()
-	defer s.housekeep(ctx, admin.Keeping{Refusals: c.refusalsKept, ClientTokens: c.tokensKept})()
+	defer s.housekeep(ctx, admin.Keeping{Refusals: c.refusalsKept, ClientTokens: c.tokensKept, Events: c.eventsKept})()
 	return s.serve(ctx, newCappedListener(listener, c.connectionsPerAddress, m.refused.Inc), func() { log.Info("ready", ready...) })
 }
 
@@ -215,8 +215,10 @@ func (s *server) watch(m *metrics, traces *tracing) {
 // housekeepingInterval is how often what has been kept long enough is let go.
 const housekeepingInterval = time.Hour
 
-// housekeep lets go of what need not be kept, now and every hour, until stop.
+// housekeep lets go of what need not be kept, and seals the trail, now and every
+// hour, until stop; and seals it then. It returns when it was sealed first.
 func (s *server) housekeep(ctx context.Context, k admin.Keeping) (stop func()) {
+	s.seal(ctx)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	done := make(chan struct{})
 	go func() {
@@ -230,6 +232,9 @@ func (s *server) housekeep(ctx context.Context, k admin.Keeping) (stop func()) {
 			if err := s.admin.Housekeep(ctx, k); err != nil && ctx.Err() == nil {
 				s.log.Error("housekeeping failed", "error", err)
 			}
+			if ctx.Err() == nil {
+				s.seal(ctx)
+			}
 			select {
 			case <-tick.C:
 			case <-ctx.Done():
@@ -240,6 +245,7 @@ func (s *server) housekeep(ctx context.Context, k admin.Keeping) (stop func()) {
 	return func() {
 		cancel()
 		<-done
+		s.seal(ctx)
 	}
 }
 

@@ -42,6 +42,7 @@ type server struct {
 	lasting      bool                            // browsers may remember that there is TLS
 	watched      func(http.Handler) http.Handler // around the API; nil: nobody watches
 	supervisor   supervisor
+	sealing      sealing
 
 	ready atomic.Bool
 }

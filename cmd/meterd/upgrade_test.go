@@ -105,7 +105,7 @@ func upgraded(t *testing.T, binary string, cluster *pgtest.Cluster, seed uint64,
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, v := range found {
+	for _, v := range append(found, provenBy(t, client.operator())...) {
 		t.Errorf("seed %d: %v\n%s", seed, v, promise.Replay(t, "cmd/meterd", seed))
 	}
 	for _, n := range nodes {

@@ -85,6 +85,7 @@ func (s *Service) register(mux *http.ServeMux) huma.API {
 	s.serveQuotas(api)
 	s.serveCatalog(api)
 	s.serveCheck(api)
+	s.serveAudit(api)
 	if s.Backup != nil {
 		s.serveBackup(api)
 	}

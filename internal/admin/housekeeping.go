@@ -12,6 +12,7 @@ import (
 type Keeping struct {
 	Refusals     time.Duration // and registration tokens, after they have expired
 	ClientTokens time.Duration // a day at least
+	Events       time.Duration
 }
 
 // receiptsKept is how long the same idempotency key makes nothing again.
@@ -30,10 +31,10 @@ func (s *Service) Housekeep(ctx context.Context, k Keeping) error {
 		}
 		return now.Add(-kept)
 	}
-	if k.Refusals == 0 && k.ClientTokens == 0 {
+	if k == (Keeping{}) {
 		return nil
 	}
-	if err := s.Store.Expire(ctx, store.Expiry{Refusals: before(k.Refusals), Tokens: before(k.ClientTokens)}); err != nil {
+	if err := s.Store.Expire(ctx, store.Expiry{Refusals: before(k.Refusals), Tokens: before(k.ClientTokens), Events: before(k.Events)}); err != nil {
 		return err
 	}
 	return s.change(withBearer(ctx, housekeeper), func(known *store.Catalog, now time.Time) (edit, error) {

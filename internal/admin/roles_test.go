@@ -153,6 +153,8 @@ var everyOperation = []struct {
 	{"GET", "/catalog", "", onlookers},
 	{"POST", "/catalog", "buyers: []", operators},
 	{"GET", "/check", "", onlookers},
+	{"GET", "/audit/digests", "", onlookers},
+	{"GET", "/audit/verification", "", onlookers},
 	{"GET", "/backup", "", operators},
 }
 

@@ -8,15 +8,18 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"github.com/meterd/meterd/internal/audit"
 )
 
 // Step is a line of the answer to what takes long, for a client that asks for
 // lines: how far it has come, or, last, what has come of it. One field is set.
 type Step struct {
-	Progress *Progress        `json:"progress,omitempty"`
-	Plan     *Plan            `json:"plan,omitempty"`
-	Audit    *Audit           `json:"audit,omitempty"`
-	Problem  *huma.ErrorModel `json:"problem,omitempty"`
+	Progress     *Progress        `json:"progress,omitempty"`
+	Plan         *Plan            `json:"plan,omitempty"`
+	Audit        *Audit           `json:"audit,omitempty"`
+	Verification *audit.Report    `json:"verification,omitempty"`
+	Problem      *huma.ErrorModel `json:"problem,omitempty"`
 }
 
 // Progress is how far something has come.

@@ -1,79 +1,106 @@
 package audit
 
 import (
+	"compress/gzip"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"io"
+	"io/fs"
+	"strings"
 	"time"
 
 	"github.com/meterd/meterd/internal/metering"
 	"github.com/meterd/meterd/internal/store"
 )
 
-// DigestFile is a digest of the trail as a file has it.
+// DigestFile is a digest of the trail as it is kept outside the store, in JSON. Its
+// hash is made of all the other fields: whoever keeps the file, or the hash alone,
+// can tell later whether the trail is still the same.
 type DigestFile struct {
-	Number  int64          `json:"number"`
-	Prev    Sum            `json:"prev"`
-	Hash    Sum            `json:"hash"`
-	At      time.Time      `json:"at"`
-	Extents []DigestExtent `json:"extents"`
+	Number  int64        `json:"number" doc:"From 1, without a gap."`
+	Prev    Hash         `json:"prev" doc:"The hash of the digest before; zeros of the first."`
+	Hash    Hash         `json:"hash" doc:"The hash of this digest."`
+	At      time.Time    `json:"at" doc:"When it was made."`
+	Extents []FileExtent `json:"extents" doc:"How far each chain of events goes."`
 }
 
-// DigestExtent is how far a chain goes.
-type DigestExtent struct {
-	Chain string      `json:"chain"`
-	Floor DigestPlace `json:"floor"`
-	Head  DigestPlace `json:"head"`
+// FileExtent is how far a chain goes: after its floor, up to which its events were
+// kept long enough, to its head.
+type FileExtent struct {
+	Chain string    `json:"chain" doc:"The chain's id."`
+	Floor FilePlace `json:"floor" doc:"The last event that was kept long enough; number 0: none."`
+	Head  FilePlace `json:"head" doc:"The newest event."`
 }
 
-// DigestPlace is a place in a chain.
-type DigestPlace struct {
-	Number int64 `json:"number"`
-	Hash   Sum   `json:"hash"`
+// FilePlace is an event's place in its chain.
+type FilePlace struct {
+	Number int64 `json:"number" doc:"From 1, without a gap."`
+	Hash   Hash  `json:"hash" doc:"The event's hash."`
 }
 
-// Sum is a SHA-256, in 64 hexadecimal digits.
-type Sum [32]byte
+// Hash is a SHA-256 in 64 hexadecimal digits.
+type Hash string
 
-func (s Sum) String() string { return hex.EncodeToString(s[:]) }
+func hashOf(h [32]byte) Hash { return Hash(hex.EncodeToString(h[:])) }
 
-// MarshalText is String.
-func (s Sum) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
-
-// UnmarshalText reads what MarshalText wrote.
-func (s *Sum) UnmarshalText(text []byte) error {
-	if len(text) != hex.EncodedLen(len(s)) {
-		return fmt.Errorf("%q is no SHA-256", text)
+func (h Hash) bytes() (b [32]byte, err error) {
+	if n, err := hex.Decode(b[:], []byte(h[:min(len(h), 2*len(b))])); err != nil || n != len(b) || len(h) != 2*len(b) {
+		return b, fmt.Errorf("%q is not a hash: want 64 hexadecimal digits", string(h))
 	}
-	_, err := hex.Decode(s[:], text)
-	return err
+	return b, nil
 }
 
-// NewDigestFile is a digest for a file.
+// NewDigestFile is the file of a digest.
 func NewDigestFile(d *store.TrailDigest) DigestFile {
-	f := DigestFile{Number: d.Number, Prev: d.Prev, Hash: d.Hash(), At: d.At, Extents: make([]DigestExtent, len(d.Extents))}
-	for i, e := range d.Extents {
-		f.Extents[i] = DigestExtent{e.Chain.String(), DigestPlace{e.Floor.Number, e.Floor.Hash}, DigestPlace{e.Head.Number, e.Head.Hash}}
+	f := DigestFile{Number: d.Number, Prev: hashOf(d.Prev), Hash: hashOf(d.Hash()), At: d.At, Extents: make([]FileExtent, len(d.Extents))}
+	for i := range d.Extents {
+		e := &d.Extents[i]
+		f.Extents[i] = FileExtent{e.Chain.String(), FilePlace{e.Floor.Number, hashOf(e.Floor.Hash)}, FilePlace{e.Head.Number, hashOf(e.Head.Hash)}}
 	}
 	return f
 }
 
-// Digest is the digest of a file; it is an error if it does not have the hash that
-// the file says.
+// Digest is what the file says, if its hash is that of all it says.
 func (f *DigestFile) Digest() (store.TrailDigest, error) {
-	d := store.TrailDigest{Number: f.Number, Prev: f.Prev, At: store.Instant(f.At)}
-	for _, e := range f.Extents {
+	hash, bad := f.Hash.bytes()
+	prev, err := f.Prev.bytes()
+	d := store.TrailDigest{Number: f.Number, Prev: prev, At: store.Instant(f.At)}
+	bad = errors.Join(bad, err)
+	for i := range f.Extents {
+		e := &f.Extents[i]
 		chain, ok := metering.ParseID(e.Chain)
 		if !ok {
-			return d, fmt.Errorf("%q is no chain", e.Chain)
+			bad = errors.Join(bad, fmt.Errorf("%q is not a chain's id", e.Chain))
 		}
-		d.Extents = append(d.Extents, store.Extent{
-			Chain: chain,
-			Floor: store.Place{Number: e.Floor.Number, Hash: e.Floor.Hash},
-			Head:  store.Place{Number: e.Head.Number, Hash: e.Head.Hash},
-		})
+		floor, err := e.Floor.Hash.bytes()
+		head, err2 := e.Head.Hash.bytes()
+		bad = errors.Join(bad, err, err2)
+		d.Extents = append(d.Extents, store.Extent{Chain: chain, Floor: store.Place{Number: e.Floor.Number, Hash: floor}, Head: store.Place{Number: e.Head.Number, Hash: head}})
 	}
-	if hash := Sum(d.Hash()); hash != f.Hash {
-		return d, fmt.Errorf("digest %d has the hash %s, and says %s", f.Number, hash, f.Hash)
+	if bad == nil && d.Hash() != hash {
+		bad = errors.New("its hash is not that of what it says")
 	}
-	return d, nil
+	return d, bad
+}
+
+// readJSON reads a file whose name ends in .json, or .json.gz; any other is nil.
+func readJSON(fsys fs.FS, name string) ([]byte, error) {
+	plain, packed := strings.CutSuffix(name, ".gz")
+	if !strings.HasSuffix(plain, ".json") {
+		return nil, nil
+	}
+	f, err := fsys.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if !packed {
+		return io.ReadAll(f)
+	}
+	unpacked, err := gzip.NewReader(f)
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(unpacked)
 }

@@ -11,6 +11,11 @@
 // https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html
 // https://docs.aws.amazon.com/marketplace/latest/userguide/cloudtrail-logging.html
 //
+// # Proof
+//
+// [Verify] proves that the trail is whole: that every event is there as it was
+// written, in its place, and that events and records have never parted.
+//
 // # Files
 //
 // A [Writer] follows the digests of the trail. What a digest adds to the heads of

@@ -123,7 +123,7 @@ func (w *Writer) resume(ctx context.Context) error {
 func (w *Writer) found(ctx context.Context) ([]byte, error) {
 	begin := Begin{Format: manifestFormat, Only: w.Only}
 	err := eachDigest(ctx, w.Store, 0, func(d *store.TrailDigest) error {
-		begin.Number, begin.Hash = d.Number, d.Hash()
+		begin.Number, begin.Hash = d.Number, hashOf(d.Hash())
 		return nil
 	})
 	if err != nil || begin.Number == 0 {
@@ -155,14 +155,14 @@ func decodeBegin(text []byte) (*Begin, error) {
 }
 
 // knows is an error if a digest is not the store's.
-func (w *Writer) knows(ctx context.Context, number int64, hash Sum) error {
+func (w *Writer) knows(ctx context.Context, number int64, hash Hash) error {
 	page, err := w.Store.Digests(ctx, store.DigestQuery{After: number - 1, Limit: 1})
 	switch {
 	case err != nil:
 		return err
 	case len(page.Items) == 0 || page.Items[0].Number != number:
 		return fmt.Errorf("the destination has digest %d, and the store has not come to it: it is another store's, or the store was restored from a backup that is older; give another destination", number)
-	case Sum(page.Items[0].Hash()) != hash:
+	case hashOf(page.Items[0].Hash()) != hash:
 		return fmt.Errorf("the destination's digest %d is not the store's: it is another store's; give another destination", number)
 	}
 	return nil
@@ -172,7 +172,7 @@ func (w *Writer) knows(ctx context.Context, number int64, hash Sum) error {
 // if there is none. Later ones may lie elsewhere if a clock was set back: whoever
 // goes on from here finds them by their names.
 func newest(ctx context.Context, from Destination) (*Manifest, Sum, error) {
-	folder := digests
+	folder := manifests
 	for {
 		names, err := from.List(ctx, folder)
 		if err != nil {
@@ -217,7 +217,7 @@ func (w *Writer) follow(ctx context.Context, d *store.TrailDigest, done *Written
 	if err != nil {
 		return err
 	}
-	if m.Hash != d.Hash() || m.PrevFile != w.sum || !m.Only.equal(w.Only) {
+	if m.Hash != hashOf(d.Hash()) || m.PrevFile != w.sum || !m.Only.equal(w.Only) {
 		return fmt.Errorf("%s does not follow what the store has and what was written before it", manifestName(d.Number, d.At))
 	}
 	w.last, w.sum = m, sum
@@ -273,7 +273,7 @@ func (w *Writer) write(ctx context.Context, d *store.TrailDigest) (*Manifest, Su
 }
 
 // headIn is how far a chain went.
-func headIn(extents []DigestExtent, chain string) int64 {
+func headIn(extents []FileExtent, chain string) int64 {
 	for _, e := range extents {
 		if e.Chain == chain {
 			return e.Head.Number

@@ -147,7 +147,7 @@ func TestPrune(t *testing.T) {
 	if err != nil || len(r.Problems) > 0 || r.First != 3 || r.Last != 5 || r.Events != 12 {
 		t.Errorf("got %+v, error %v", r, err)
 	}
-	if names, err := to.List(t.Context(), digests+"2026/11/"); err != nil || len(names) != 2 {
+	if names, err := to.List(t.Context(), manifests+"2026/11/"); err != nil || len(names) != 2 {
 		t.Errorf("folders %q, error %v", names, err)
 	}
 	w.leave(2)

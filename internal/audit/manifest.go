@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -43,11 +44,11 @@ type ListedFile struct {
 type Begin struct {
 	Format int `json:"format"`
 	// Number and Hash are the first digest's.
-	Number   int64          `json:"number"`
-	Hash     Sum            `json:"hash"`
-	PrevFile Sum            `json:"prev_file"` // of the manifest before; zeros: there was none
-	Extents  []DigestExtent `json:"extents"`   // of the digest before that has a manifest
-	Only     Filter         `json:"only,omitzero"`
+	Number   int64        `json:"number"`
+	Hash     Hash         `json:"hash"`
+	PrevFile Sum          `json:"prev_file"` // of the manifest before; zeros: there was none
+	Extents  []FileExtent `json:"extents"`   // of the digest before that has a manifest
+	Only     Filter       `json:"only,omitzero"`
 }
 
 // Filter picks some of the events. A folder of them cannot prove that it has all.
@@ -68,8 +69,8 @@ func (f Filter) equal(g Filter) bool {
 
 const (
 	root        = "AWSLogs/"
-	digests     = root + "meterd/CloudTrail-Digest/"
-	beginName   = digests + "begin.json"
+	manifests   = root + "meterd/CloudTrail-Digest/"
+	beginName   = manifests + "begin.json"
 	ofEvents    = ".jsonl.gz"
 	ofManifests = ".json.gz"
 	minute      = "20060102T1504Z"
@@ -78,7 +79,7 @@ const (
 
 // manifestName is the one name that a digest's manifest can have.
 func manifestName(number int64, at time.Time) string {
-	return fmt.Sprintf("%s%s/meterd_CloudTrail-Digest_%s_%012d%s", digests, at.Format(day), at.Format(minute), number, ofManifests)
+	return fmt.Sprintf("%s%s/meterd_CloudTrail-Digest_%s_%012d%s", manifests, at.Format(day), at.Format(minute), number, ofManifests)
 }
 
 var numbered = regexp.MustCompile(`^meterd_CloudTrail-Digest_[0-9]{8}T[0-9]{4}Z_([0-9]{12,})\.json\.gz$`)
@@ -157,4 +158,21 @@ func pack(text []byte) []byte {
 	_, _ = z.Write(text) // memory takes everything
 	_ = z.Close()
 	return b.Bytes()
+}
+
+// Sum is the SHA-256 of a file, in 64 hexadecimal digits.
+type Sum [32]byte
+
+func (s Sum) String() string { return hex.EncodeToString(s[:]) }
+
+// MarshalText is String.
+func (s Sum) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText reads what MarshalText wrote.
+func (s *Sum) UnmarshalText(text []byte) error {
+	if len(text) != hex.EncodedLen(len(s)) {
+		return fmt.Errorf("%q is no SHA-256", text)
+	}
+	_, err := hex.Decode(s[:], text)
+	return err
 }

@@ -24,7 +24,7 @@ func (d *Directory) Prune(ctx context.Context, before time.Time) error {
 		return err
 	}
 	v := folderCheck{ctx: ctx, from: d}
-	if err := v.walk(digests); err != nil {
+	if err := v.walk(manifests); err != nil {
 		return err
 	}
 	v.sort()

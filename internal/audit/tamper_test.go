@@ -69,7 +69,7 @@ func (f *tampered) manifest(name string, change func(*Manifest)) {
 	}
 	change(m)
 	d, _ := m.Digest()
-	m.Hash = d.Hash()
+	m.Hash = hashOf(d.Hash())
 	b, _, err := m.encode()
 	if err != nil {
 		f.Fatal(err)

@@ -34,7 +34,7 @@ type FolderReport struct {
 // written anew, or the end cut off: for that, compare LastSum with one that was
 // kept elsewhere, or the digests with the store's.
 func VerifyFiles(ctx context.Context, from Destination) (*FolderReport, error) {
-	v := folderCheck{ctx: ctx, from: from, report: &FolderReport{Problems: []string{}}, heads: make(map[string]DigestPlace)}
+	v := folderCheck{ctx: ctx, from: from, report: &FolderReport{Problems: []string{}}, heads: make(map[string]FilePlace)}
 	b, err := from.Get(ctx, beginName)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("there is no %s: it is no folder of the trail's files, or its beginning was removed", beginName)
@@ -61,7 +61,7 @@ type folderCheck struct {
 	events map[string]bool // files that no manifest has listed yet
 	listed []string        // manifests
 	last   *Manifest
-	heads  map[string]DigestPlace // of the chains, as the digests before list them
+	heads  map[string]FilePlace // of the chains, as the digests before list them
 }
 
 func (v *folderCheck) say(format string, args ...any) {
@@ -95,7 +95,7 @@ func (v *folderCheck) walk(folder string) error {
 
 // numberOf is the number in a manifest's name; 0 of other files.
 func numberOf(name string) int64 {
-	if !strings.HasPrefix(name, digests) {
+	if !strings.HasPrefix(name, manifests) {
 		return 0
 	}
 	parts := numbered.FindStringSubmatch(name[strings.LastIndexByte(name, '/')+1:])
@@ -243,7 +243,7 @@ func (v *folderCheck) file(manifest string, m *Manifest, f *ListedFile, lines in
 
 // chain checks that the places are those from the head before to the head now.
 // follows says that the manifest before is known.
-func (v *folderCheck) chain(manifest string, e DigestExtent, got []run, follows bool) {
+func (v *folderCheck) chain(manifest string, e FileExtent, got []run, follows bool) {
 	before, known := v.heads[e.Chain]
 	v.heads[e.Chain] = e.Head
 	switch {

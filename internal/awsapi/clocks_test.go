@@ -155,12 +155,7 @@ func (j *jumping) check(t *testing.T) {
 	if j == nil {
 		return
 	}
-	found, err := j.history.Check(t.Context(), j.w.store)
-	if err == nil {
-		var trail []promise.Violation
-		trail, err = promise.CheckTrail(t.Context(), j.w.store, j.w.store)
-		found = append(found, trail...)
-	}
+	found, err := j.history.CheckStore(t.Context(), j.w.store)
 	if err != nil {
 		t.Fatal(err)
 	}

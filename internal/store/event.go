@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
@@ -71,6 +72,31 @@ type EventRecord struct {
 	// SHA-256 over them.
 	Allocations    int
 	AllocationsSum [32]byte
+}
+
+// Made is the record that the call has made under ev.Records[i], but for its
+// allocations; ok is false if it has made none.
+func (ev *Event) Made(i int) (r metering.Record, ok bool) {
+	told, c := &ev.Records[i], &ev.Caller
+	r = metering.Record{ID: told.ID, Timestamp: told.Timestamp, Received: ev.Time, Quantity: told.Quantity}
+	r.Key = metering.Key{
+		Kind: told.Kind, Account: ev.Account, Region: ev.Region, Product: ev.Product,
+		Party: string(told.Buyer), Dimension: told.Dimension, Hour: metering.HourOf(told.Timestamp),
+	}
+	switch told.Kind {
+	case metering.KindLegacy:
+	case metering.KindLicense:
+		r.Key.Party += "/" + told.LicenseARN
+	case metering.KindResource, metering.KindRuntime:
+		r.Workload = cmp.Or(c.Workload, c.KeyID)
+		r.Key.Party = string(ev.Account) + "/" + r.Workload
+		if told.Kind == metering.KindRuntime {
+			r.Key.Party = told.ID.String()
+		}
+	default:
+		return metering.Record{}, false
+	}
+	return r, true
 }
 
 // SumAllocations is what an event keeps of a record's allocations, which are in

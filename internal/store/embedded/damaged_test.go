@@ -148,7 +148,7 @@ func (v *victim) try(t *testing.T, spoiled string, text []byte) string {
 		return "found when opened"
 	}
 	defer mustClose(t, s)
-	found, err := v.history.Check(t.Context(), s)
+	found, err := v.history.CheckStore(t.Context(), s)
 	switch {
 	case err != nil:
 		return "found when read"

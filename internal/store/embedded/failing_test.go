@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -106,11 +107,15 @@ func failAt(t *testing.T, f failure, k int64, seed uint64, tally *promise.Tally)
 		after := history.At(history.Now())
 		after.Up()
 		for _, c := range open { // whoever got no answer asks again
+			c.Records = slices.Clone(c.Records)
+			for i := range c.Records {
+				c.Records[i].ID[1] = 1 // made for each attempt
+			}
 			if _, err := after.Append(t.Context(), again, c); err != nil {
 				say("image %d: a repetition: %v", i, err)
 			}
 		}
-		found, err := after.Check(t.Context(), again)
+		found, err := after.CheckStore(t.Context(), again)
 		if err != nil {
 			say("image %d: %v", i, err)
 		}

@@ -117,7 +117,7 @@ func judge(t *testing.T, d *disk, h *promise.History) (problems []string) {
 	if err != nil {
 		return []string{err.Error()}
 	}
-	found, err := h.Check(t.Context(), s)
+	found, err := h.CheckStore(t.Context(), s)
 	if err != nil {
 		problems = append(problems, err.Error())
 	}
@@ -253,9 +253,13 @@ func (s *script) call() store.Call {
 		c.Records = append(c.Records, r)
 	}
 	if s.rand.IntN(4) == 0 {
-		bind := c.Records[0].ID
 		c.Token = &store.Token{Value: fmt.Sprint("t", s.n)}
-		c.After = func(store.Outcome) (store.Rest, error) { return store.Rest{Bind: &bind}, nil }
+		c.After = func(out store.Outcome) (store.Rest, error) {
+			if out.Answer != nil {
+				return store.Rest{}, nil
+			}
+			return store.Rest{Bind: &out.Holders[0].ID}, nil
+		}
 	}
 	return c
 }

@@ -92,7 +92,7 @@ func TestDiskFullThenFreed(t *testing.T) {
 			}
 		}
 		judge := func() {
-			found, err := history.Check(t.Context(), s) // it reads
+			found, err := history.CheckStore(t.Context(), s) // it reads
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -129,15 +129,12 @@ func (d *day) event(c store.Call, op metering.Operation, record *metering.Record
 		if fails { // it drops the call, whatever that would have written
 			return store.Rest{}, errDisk
 		}
-		ev := &store.Event{ID: id, Time: c.At, Account: c.Account, Operation: op, Region: c.Region}
-		if out.Answer != nil {
-			ev.Records = []store.EventRecord{{ID: *out.Answer}}
-			return store.Rest{Event: ev}, nil
-		}
-		for i := range out.Holders {
-			ev.Records = append(ev.Records, store.EventRecord{ID: out.Holders[i].ID})
-		}
+		ev := promise.EventOf(&c, out, id)
+		ev.Operation = op
 		rest := store.Rest{Event: ev}
+		if out.Answer != nil {
+			return rest, nil
+		}
 		if record != nil {
 			holder := out.Holders[0]
 			if metering.StatusOf(record, holder, metering.Rulings{}) != metering.Success {

@@ -121,6 +121,9 @@ func (s *Store) Extents(ctx context.Context) ([]store.Extent, error) {
 	}
 	defer end()
 	extents, err := s.extents(ctx)
+	if errors.Is(err, ErrDamaged) {
+		return nil, &store.DamageError{Err: err}
+	}
 	if err != nil {
 		return nil, err
 	}

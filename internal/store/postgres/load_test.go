@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/meterd/meterd/internal/audit"
 	"github.com/meterd/meterd/internal/metering"
 	"github.com/meterd/meterd/internal/store"
 	"github.com/meterd/meterd/internal/store/postgres"
@@ -70,17 +71,14 @@ func (l *load) work(ctx context.Context, dice *rand.Rand) {
 func (l *load) send(s *postgres.Store, c store.Call) error {
 	c.Records = append([]metering.Record(nil), c.Records...)
 	for i := range c.Records {
+		c.Records[i].Received = c.At
 		binary.BigEndian.PutUint64(c.Records[i].ID[8:], uint64(l.ids.Add(1)))
 	}
 	var event metering.ID
 	event[0] = 1
 	binary.BigEndian.PutUint64(event[8:], uint64(l.ids.Add(1)))
 	c.After = func(out store.Outcome) (store.Rest, error) {
-		e := &store.Event{ID: event, Time: noon(), Account: seller, Operation: metering.BatchMeterUsage, Region: c.Region}
-		for i := range out.Holders {
-			e.Records = append(e.Records, store.EventRecord{ID: out.Holders[i].ID})
-		}
-		return store.Rest{Event: e}, nil
+		return store.Rest{Event: promise.EventOf(&c, out, event)}, nil
 	}
 	_, err := l.history.Append(context.Background(), s, c)
 	if err != nil && !errors.Is(err, store.ErrUnknown) && !errors.Is(err, store.ErrUnavailable) {
@@ -136,15 +134,18 @@ func (l *load) ends(s *postgres.Store, seed uint64) {
 	l.t.Helper()
 	l.stop()
 	l.working.Wait()
-	found, err := l.history.Check(context.Background(), s)
+	found, err := l.history.CheckStore(context.Background(), s)
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	events, err := promise.CheckTrail(context.Background(), s, s)
+	report, err := audit.Verify(context.Background(), s, nil)
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	for _, v := range append(found, events...) {
+	for _, f := range report.Findings {
+		found = append(found, promise.Violation{Invariant: "I5", Text: f.Text})
+	}
+	for _, v := range found {
 		l.t.Errorf("seed %d: %v\n%s", seed, v, promise.Replay(l.t, "internal/store/postgres", seed))
 	}
 	counts := l.history.Counts()

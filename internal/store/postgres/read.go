@@ -56,6 +56,10 @@ func page[T, At any](ctx context.Context, s *Store, l list[T, At], limit int, cu
 		p, err = l.fill(ctx, conn, sql, args, limit)
 		return err
 	})
+	var damage *store.DamageError
+	if errors.As(err, &damage) && damage.Next == cursor {
+		damage.Next = "" // its key is damaged as well: there is no way past it
+	}
 	if err != nil {
 		return none, err
 	}
@@ -81,6 +85,9 @@ func (l *list[T, At]) fill(ctx context.Context, conn querier, sql string, args [
 			return p, err
 		}
 		item, err := l.scan(rows)
+		if errors.Is(err, ErrDamaged) {
+			return l.past(p, &item, err)
+		}
 		if err != nil {
 			return p, err
 		}
@@ -88,6 +95,21 @@ func (l *list[T, At]) fill(ctx context.Context, conn querier, sql string, args [
 		bytes += l.size(&item)
 	}
 	return p, rows.Err()
+}
+
+// past ends a page before a damaged row. If it is the first one, the error says
+// where to go on; a scan that fails with ErrDamaged tells where the row stands.
+func (l *list[T, At]) past(p store.Page[T], item *T, err error) (store.Page[T], error) {
+	if n := len(p.Items); n > 0 {
+		var broken error
+		p.Next, broken = l.cursor(l.at(&p.Items[n-1])) // the next page begins with the damage
+		return p, broken
+	}
+	next, broken := l.cursor(l.at(item))
+	if broken != nil {
+		return p, errors.Join(err, broken)
+	}
+	return p, &store.DamageError{Err: err, Next: next}
 }
 
 // A cursor is where the last row that was shown stands, under a sum of it and of

@@ -41,9 +41,9 @@ SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::bytea[])
 ON CONFLICT (id) DO UPDATE SET floor = excluded.floor, floor_hash = excluded.floor_hash
 WHERE chain.floor < excluded.floor`
 
-const findDigests = `SELECT body FROM trail_digest WHERE number > $1 ORDER BY number LIMIT $2`
+const findDigests = `SELECT number, body FROM trail_digest WHERE number > $1 ORDER BY number LIMIT $2`
 
-const lastDigest = `SELECT body FROM trail_digest ORDER BY number DESC LIMIT 1`
+const lastDigest = `SELECT number, body FROM trail_digest ORDER BY number DESC LIMIT 1`
 
 const insertDigests = `INSERT INTO trail_digest (number, body)
 SELECT * FROM unnest($1::bigint[], $2::bytea[])

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -132,7 +133,7 @@ func (s *Store) Extents(ctx context.Context) ([]store.Extent, error) {
 		}
 		floors, err := pgx.CollectRows(rows, scanFloor)
 		if err != nil {
-			return err
+			return damage(err)
 		}
 		all = all[:0]
 		for _, floor := range floors {
@@ -142,7 +143,7 @@ func (s *Store) Extents(ctx context.Context) ([]store.Extent, error) {
 			}
 			last, err := pgx.CollectRows(rows, scanEvent)
 			if err != nil {
-				return err
+				return damage(err)
 			}
 			e := store.Extent{Chain: floor.Chain, Floor: floor.Place, Head: floor.Place}
 			if len(last) > 0 {
@@ -153,6 +154,14 @@ func (s *Store) Extents(ctx context.Context) ([]store.Extent, error) {
 		return nil
 	})
 	return all, err
+}
+
+// damage marks an error of what is damaged, for those who go on without.
+func damage(err error) error {
+	if errors.Is(err, ErrDamaged) {
+		return &store.DamageError{Err: err}
+	}
+	return err
 }
 
 // scanFloor reads a chain and its floor.
@@ -174,12 +183,17 @@ func scanFloor(row pgx.CollectableRow) (store.CarriedFloor, error) {
 
 func scanDigest(row pgx.CollectableRow) (store.TrailDigest, error) {
 	var body []byte
-	if err := row.Scan(&body); err != nil {
+	var number int64
+	if err := row.Scan(&number, &body); err != nil {
 		return store.TrailDigest{}, err
 	}
 	d, err := store.UnpackDigest(string(body))
+	if err == nil && d.Number != number {
+		err = fmt.Errorf("it says that it is digest %d", d.Number)
+	}
 	if err != nil {
-		err = fmt.Errorf("%w: a digest of the trail: %w", ErrDamaged, err)
+		d.Number = number
+		err = fmt.Errorf("%w: digest %d of the trail: %w", ErrDamaged, number, err)
 	}
 	return d, err
 }
@@ -210,6 +224,10 @@ func (s *Store) Seal(ctx context.Context, at time.Time) (store.TrailDigest, bool
 		before = nil
 	}
 	d, news := store.NextDigest(before, extents, at)
+	if known {
+		newest := last.Hash() // another node may have made it
+		s.sealed.Store(&newest)
+	}
 	if !news {
 		return d, false, nil
 	}

@@ -13,7 +13,8 @@ type Appender interface {
 	Append(ctx context.Context, c store.Call) (store.Outcome, error)
 }
 
-// Append sends a call to a store and notes the attempt with what came back. Its
+// Append sends a call to a store, with an event, and notes the attempt with what
+// came back. Its
 // records are judged as the wire judges them. An error that does not wrap
 // [store.ErrUnknown] is a definite refusal, as the store's contract has it.
 func (h *History) Append(ctx context.Context, s Appender, c store.Call) (store.Outcome, error) {
@@ -27,7 +28,7 @@ func (h *History) Append(ctx context.Context, s Appender, c store.Call) (store.O
 	} else {
 		a = h.Send(c.Account, claims...)
 	}
-	out, err := s.Append(ctx, c)
+	out, err := s.Append(ctx, a.traced(c))
 	a.Settle(c, out, err)
 	return out, err
 }

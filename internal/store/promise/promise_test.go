@@ -301,7 +301,7 @@ type events []store.Event
 func (e events) Events(_ context.Context, q store.EventQuery) (store.Page[store.Event], error) {
 	var p store.Page[store.Event]
 	for _, ev := range e {
-		if ev.Account == q.Account {
+		if q.Account == "" || ev.Account == q.Account {
 			p.Items = append(p.Items, ev)
 		}
 	}
@@ -309,14 +309,29 @@ func (e events) Events(_ context.Context, q store.EventQuery) (store.Page[store.
 }
 
 func TestTrail(t *testing.T) {
-	mine, theirs := store.Event{Account: us, Records: []store.EventRecord{{ID: a.ID}}}, store.Event{Account: them, Records: []store.EventRecord{{ID: a.ID}, {ID: c.ID}}}
+	made := func(r *metering.Record) store.Event {
+		c := store.Call{Account: r.Key.Account, Region: r.Key.Region, At: r.Received, Records: []metering.Record{*r}}
+		return *promise.EventOf(&c, store.Outcome{Holders: []*metering.Record{r}}, metering.ID{1})
+	}
+	mine, theirs := made(&a), made(&c)
+	repeat := mine
+	repeat.Records = []store.EventRecord{{ID: a.ID, Status: metering.Success}}
+	other := made(&a)
+	other.Records[0].Quantity++
+	moved := made(&a)
+	moved.Account = them
 	for _, tt := range []struct {
 		trail events
 		want  string
 	}{
 		{events{mine, theirs}, ""},
-		{events{theirs}, "no event of account 111111111111 names record"},
-		{events{mine}, "no event of account 222222222222 names record"},
+		{events{mine, theirs, repeat}, ""},
+		{events{repeat, theirs}, "0 events of account 111111111111 made record"},
+		{events{mine}, "0 events of account 222222222222 made record"},
+		{events{mine, theirs, mine}, "2 events of account 111111111111 made record"},
+		{events{mine, theirs, made(&b)}, "which is not there"},
+		{events{other, theirs}, "and it is"},
+		{events{moved, theirs}, "and it is"},
 	} {
 		found, err := promise.CheckTrail(t.Context(), records{a, c}, tt.trail)
 		if err != nil || len(found) == 0 != (tt.want == "") || len(found) > 0 && !strings.Contains(found[0].Text, tt.want) {
