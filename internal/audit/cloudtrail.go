@@ -34,8 +34,18 @@ var kinds = map[metering.Operation]struct {
 	"GetCallerIdentity":         {"sts.amazonaws.com", true},
 }
 
+// ours leads the names of what an operator does, which is no operation of AWS's, and
+// is its source.
+const ours = "meterd"
+
+// isOurs reports whether an operation is an operator's.
+func isOurs(op metering.Operation) bool { return strings.HasPrefix(string(op), ours+":") }
+
 // Source is the service that an operation is of, as eventSource names it.
 func Source(op metering.Operation) string {
+	if isOurs(op) {
+		return ours
+	}
 	if k, ok := kinds[op]; ok {
 		return k.source
 	}
@@ -52,7 +62,7 @@ func AppendCloudTrail(b []byte, ev *store.Event) []byte {
 	b = appendIdentity(appendName(b, "userIdentity"), ev)
 	b = appendText(b, "eventTime", ev.Time.UTC().Format(time.RFC3339))
 	b = appendText(b, "eventSource", Source(ev.Operation))
-	b = appendText(b, "eventName", string(ev.Operation))
+	b = appendText(b, "eventName", strings.TrimPrefix(string(ev.Operation), ours+":"))
 	b = appendText(b, "awsRegion", ev.Region)
 	b = appendTextIfAny(b, "sourceIPAddress", ev.SourceIP) // a proxy hides it
 	b = appendTextIfAny(b, "userAgent", ev.UserAgent)
@@ -66,9 +76,16 @@ func AppendCloudTrail(b []byte, ev *store.Event) []byte {
 	b = appendID(b, "requestID", ev.RequestID)
 	b = appendID(b, "eventID", ev.ID)
 	b = appendBool(b, "readOnly", ReadOnly(ev.Operation))
-	b = appendText(b, "eventType", "AwsApiCall")
+	if isOurs(ev.Operation) {
+		b = appendText(b, "eventType", "MeterdOperatorAct")
+	} else {
+		b = appendText(b, "eventType", "AwsApiCall")
+	}
 	b = appendBool(b, "managementEvent", true)
 	b = appendText(b, "recipientAccountId", string(ev.Account))
+	if kind, _ := kindOf(ev); kind == "AWSAccount" { // the caller's account has an event of the same request
+		b = appendID(b, "sharedEventID", ev.RequestID)
+	}
 	return append(appendText(b, "eventCategory", "Management"), '}')
 }
 
@@ -125,10 +142,25 @@ func appendRecord(b []byte, ev *store.Event, r *store.EventRecord) []byte {
 	return append(appendInt(b, "quantity", int64(r.Quantity)), '}')
 }
 
-// appendDetails appends parameters. Those of a lookup's attributes are one list.
+// appendDetails appends parameters. Those whose names have a part before a dot in
+// common, one after the other, are members of one; those of a lookup's attributes are
+// one list.
 func appendDetails(b []byte, all []store.Detail) []byte {
 	for i := 0; i < len(all); i++ {
 		d := all[i]
+		if of, _, nested := strings.Cut(d.Name, "."); nested {
+			b = append(appendName(b, of), '{')
+			for ; i < len(all); i++ {
+				name, member := strings.CutPrefix(all[i].Name, of+".")
+				if !member {
+					break
+				}
+				b = appendText(b, name, all[i].Value)
+			}
+			i--
+			b = append(b, '}')
+			continue
+		}
 		if d.Name == LookupKey && i+1 < len(all) && all[i+1].Name == LookupValue {
 			b = append(appendName(b, "lookupAttributes"), "[{"...)
 			b = appendText(b, LookupKey, d.Value)
@@ -164,7 +196,7 @@ func isScalar(text string) bool {
 // appendTold appends responseElements: null of what was refused, and of what only
 // reads, as CloudTrail has it.
 func appendTold(b []byte, ev *store.Event) []byte {
-	if ev.Error != "" || ReadOnly(ev.Operation) && len(ev.Told) == 0 {
+	if ev.Error != "" || len(ev.Told) == 0 && (ReadOnly(ev.Operation) || isOurs(ev.Operation)) {
 		return append(b, "null"...)
 	}
 	b = append(b, '{')
@@ -259,11 +291,16 @@ func appendStamp(b []byte, name string, t time.Time) []byte {
 	return append(t.UTC().AppendFormat(b, english), '"')
 }
 
-// Username is who called, as a lookup lists it: the user, "root", or the name of
-// the role's session.
+// Username is who called, as a lookup lists it: the user, "root", the name of the
+// role's session, or the subject of a web identity.
 func Username(c *store.EventCaller) string {
 	if c.ARN == "" {
 		return c.UserID
+	}
+	if strings.Contains(c.ARN, ":oidc-provider/") { // the id is PROVIDER:AUDIENCE:SUBJECT, and subjects have colons
+		_, provider, _ := strings.Cut(c.ARN, ":oidc-provider/")
+		_, subject, _ := strings.Cut(strings.TrimPrefix(c.UserID, provider+":"), ":")
+		return subject
 	}
 	return c.ARN[strings.LastIndexAny(c.ARN, ":/")+1:]
 }

@@ -62,6 +62,7 @@ func events() map[string]store.Event {
 	meter := event(buyer, metering.MeterUsage, session("i-0a1", metering.OriginInstance, metering.PlatformEC2))
 	meter.Asked = asked("productCode", "p1", "dryRun", "false")
 	meter.Records = []store.EventRecord{{ID: id(3), Status: metering.Success, Timestamp: stamp, Dimension: "scans", Quantity: 3, Buyer: buyer}}
+	issued := asked("credentials.accessKeyId", "ASIAEXAMPLE", "credentials.expiration", "2026-09-15T11:30:00Z", "assumedRoleUser.assumedRoleId", "AROAEXAMPLE:ci", "assumedRoleUser.arn", "arn:aws:sts::210987654321:assumed-role/meter/ci")
 	return map[string]store.Event{
 		"batch_licenses": with(batch, func(ev *store.Event) {
 			allocated := usage(4, metering.Success)
@@ -112,7 +113,23 @@ func events() map[string]store.Event {
 		}),
 		"assume": with(event(seller, "AssumeRole", user()), func(ev *store.Event) {
 			ev.Asked = asked("roleArn", "arn:aws:iam::210987654321:role/meter", "durationSeconds", "3600")
-			ev.Told = asked("assumedRoleId", "AROAEXAMPLE:ci")
+			ev.Told = issued
+		}),
+		"assume_by_another": with(event(buyer, "AssumeRole", user()), func(ev *store.Event) {
+			ev.Caller.KeyID = ""
+			ev.Asked = asked("roleArn", "arn:aws:iam::111122223333:role/meter")
+			ev.Told = issued
+		}),
+		"assume_by_service": with(event(buyer, "AssumeRole", store.EventCaller{UserID: "ec2.amazonaws.com", Origin: metering.OriginInstance, Workload: "i-0a1", Platform: metering.PlatformEC2}), func(ev *store.Event) {
+			ev.SourceIP, ev.UserAgent, ev.Told = "ec2.amazonaws.com", "ec2.amazonaws.com", issued
+		}),
+		"assume_with_web_identity": with(event(buyer, "AssumeRoleWithWebIdentity", store.EventCaller{
+			ARN: "arn:aws:iam::111122223333:oidc-provider/oidc.example/id/1", UserID: "oidc.example/id/1:sts.amazonaws.com:system:serviceaccount:app:meter", Origin: metering.OriginWebIdentity,
+		}), func(ev *store.Event) {
+			ev.Told = append(asked("subjectFromWebIdentityToken", "system:serviceaccount:app:meter"), issued...)
+		}),
+		"operator": with(event(buyer, "meterd:MakeWorkloadSession", store.EventCaller{UserID: "anna", Origin: "bearer"}), func(ev *store.Event) {
+			ev.SourceIP, ev.UserAgent, ev.Asked = "", "", asked("workload", "i-0a1")
 		}),
 	}
 }
@@ -149,6 +166,7 @@ func TestUsername(t *testing.T) {
 		{"arn:aws:iam::1:user/ci", "AIDA", "ci"},
 		{"arn:aws:sts::1:assumed-role/app/i-1", "AROA:i-1", "i-1"},
 		{"", "somebody", "somebody"},
+		{"arn:aws:iam::1:oidc-provider/a.example/b", "a.example/b:sts.amazonaws.com:system:serviceaccount:a:b", "system:serviceaccount:a:b"},
 	} {
 		if got := Username(&store.EventCaller{ARN: row.arn, UserID: row.id}); got != row.want {
 			t.Errorf("%q: %q, want %q", row.arn, got, row.want)

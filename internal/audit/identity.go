@@ -12,8 +12,19 @@ import (
 // https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-user-identity.html
 func appendIdentity(b []byte, ev *store.Event) []byte {
 	c := &ev.Caller
-	kind, role := kindOf(c)
+	kind, role := kindOf(ev)
 	b = appendText(append(b, '{'), "type", kind)
+	switch kind {
+	case "AWSService":
+		return append(appendText(b, "invokedBy", c.UserID), '}')
+	case "WebIdentityUser":
+		b = appendText(b, "principalId", c.UserID)
+		b = appendText(b, "userName", Username(c))
+		return append(appendText(b, "identityProvider", c.ARN), '}')
+	case "AWSAccount":
+		b = appendText(b, "principalId", c.UserID)
+		return append(appendText(b, "accountId", accountOf(c.ARN)), '}')
+	}
 	b = appendTextIfAny(b, "principalId", c.UserID)
 	b = appendTextIfAny(b, "arn", c.ARN)
 	b = appendText(b, "accountId", string(ev.Account))
@@ -27,20 +38,39 @@ func appendIdentity(b []byte, ev *store.Event) []byte {
 	return append(b, '}')
 }
 
-// kindOf tells by its ARN what a caller is, and which role a session acts in.
-func kindOf(c *store.EventCaller) (kind, role string) {
+// kindOf tells by its ARN what a caller is, and which role a session acts in. Of
+// another account's, whose role it assumes, that is all that is shown. A service of
+// AWS's that acts for a workload, and an operator, have none.
+func kindOf(ev *store.Event) (kind, role string) {
+	c := &ev.Caller
+	if c.ARN == "" && strings.HasSuffix(c.UserID, ".amazonaws.com") {
+		return "AWSService", ""
+	}
 	_, rest, _ := strings.Cut(c.ARN, "::")
 	_, rest, _ = strings.Cut(rest, ":") // after the account
-	switch what, name, _ := strings.Cut(rest, "/"); what {
+	what, name, _ := strings.Cut(rest, "/")
+	if what != "" && what != "oidc-provider" && accountOf(c.ARN) != string(ev.Account) {
+		return "AWSAccount", ""
+	}
+	switch what {
 	case "root":
 		return "Root", ""
 	case "user":
 		return "IAMUser", ""
+	case "oidc-provider":
+		return "WebIdentityUser", ""
 	case "assumed-role":
 		role, _, _ = strings.Cut(name, "/")
 		return "AssumedRole", role
 	}
 	return "Unknown", ""
+}
+
+// accountOf is the account in an ARN.
+func accountOf(arn string) string {
+	_, rest, _ := strings.Cut(arn, "::")
+	account, _, _ := strings.Cut(rest, ":")
+	return account
 }
 
 // appendSession appends sessionContext. What a web identity's provider was is not
