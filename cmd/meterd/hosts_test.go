@@ -25,7 +25,8 @@ var awsNames = []struct{ regions, names string }{
 		metering.marketplace-fips.*.amazonaws.com metering.marketplace-fips.*.api.aws
 		entitlement.marketplace.*.amazonaws.com entitlement-marketplace.*.api.aws
 		entitlement.marketplace-fips.*.amazonaws.com entitlement.marketplace-fips.*.api.aws
-		sts.*.amazonaws.com sts.*.api.aws sts-fips.*.amazonaws.com sts-fips.*.api.aws`,
+		sts.*.amazonaws.com sts.*.api.aws sts-fips.*.amazonaws.com sts-fips.*.api.aws
+		cloudtrail.*.amazonaws.com cloudtrail.*.api.aws cloudtrail-fips.*.amazonaws.com cloudtrail-fips.*.api.aws`,
 	},
 	{
 		`us-gov-east-1 us-gov-west-1`,
@@ -33,7 +34,8 @@ var awsNames = []struct{ regions, names string }{
 		metering.marketplace-fips.*.amazonaws.com metering.marketplace-fips.*.api.aws
 		entitlement.marketplace.*.amazonaws.com entitlement.marketplace.*.api.aws
 		entitlement.marketplace-fips.*.amazonaws.com entitlement.marketplace-fips.*.api.aws
-		sts.*.amazonaws.com sts.*.api.aws sts-fips.*.api.aws`,
+		sts.*.amazonaws.com sts.*.api.aws sts-fips.*.api.aws
+		cloudtrail.*.amazonaws.com cloudtrail.*.api.aws cloudtrail-fips.*.api.aws`,
 	},
 	{
 		`cn-northwest-1`,
@@ -41,7 +43,8 @@ var awsNames = []struct{ regions, names string }{
 		metering.marketplace-fips.*.amazonaws.com.cn metering.marketplace-fips.*.api.amazonwebservices.com.cn
 		entitlement-marketplace.*.amazonaws.com.cn entitlement-marketplace.*.api.amazonwebservices.com.cn
 		entitlement.marketplace-fips.*.amazonaws.com.cn entitlement.marketplace-fips.*.api.amazonwebservices.com.cn
-		sts.*.amazonaws.com.cn sts.*.api.amazonwebservices.com.cn sts-fips.*.amazonaws.com.cn sts-fips.*.api.amazonwebservices.com.cn`,
+		sts.*.amazonaws.com.cn sts.*.api.amazonwebservices.com.cn sts-fips.*.amazonaws.com.cn sts-fips.*.api.amazonwebservices.com.cn
+		cloudtrail.*.amazonaws.com.cn cloudtrail.*.api.amazonwebservices.com.cn cloudtrail-fips.*.amazonaws.com.cn cloudtrail-fips.*.api.amazonwebservices.com.cn`,
 	},
 }
 

@@ -99,13 +99,21 @@ func (p *location) keys() (*envelope.Keys, error) {
 const tool = "meterd tool"
 
 // refuseServed refuses a database that nodes serve from, for what must be alone. A
-// directory is used by one process anyway.
+// directory is used by one process anyway. On a busy server the connections of a
+// node that has just ended are there for a moment longer.
 func refuseServed(ctx context.Context, db store.Store) error {
 	shared, ok := db.(*postgres.Store)
 	if !ok {
 		return nil
 	}
 	nodes, err := shared.Served(ctx)
+	for range 10 {
+		if err != nil || nodes == 0 || ctx.Err() != nil {
+			break
+		}
+		time.Sleep(200 * time.Millisecond)
+		nodes, err = shared.Served(ctx)
+	}
 	if err == nil && nodes > 0 {
 		err = fmt.Errorf("%d connections of nodes that serve from the database are open: stop them first, so that nothing is written meanwhile", nodes)
 	}

@@ -151,7 +151,7 @@ func TestRegionsProblems(t *testing.T) {
 			`r.yaml:2:57: regions: "-a" is not the name of a region, such as acme-central-1: small letters, digits and hyphens`,
 		}},
 		{"base: aws\npartitions: [{name: acme, regions: [us-east-1]}]", []string{"r.yaml:2:37: regions: us-east-1 is in partition aws already"}},
-		{hostFile("service: smtp, name: a.example"), []string{`r.yaml:2:61: service: "smtp" is none of metering, entitlement, sts`}},
+		{hostFile("service: smtp, name: a.example"), []string{`r.yaml:2:61: service: "smtp" is none of metering, entitlement, sts, cloudtrail`}},
 		{hostFile("service: sts, variant: ipv6, name: a.example"), []string{`r.yaml:2:75: variant: "ipv6" is none of default, dual-stack, fips, fips-dual-stack`}},
 		{hostFile("service: sts"), []string{"r.yaml:2:51: name is missing"}},
 		{hostFile("service: sts, name: sts.a.example}, {service: sts, name: sts.a.example"), []string{"r.yaml:2:88: sts.a.example is there already for sts"}},

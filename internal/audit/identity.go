@@ -49,7 +49,7 @@ func kindOf(ev *store.Event) (kind, role string) {
 	_, rest, _ := strings.Cut(c.ARN, "::")
 	_, rest, _ = strings.Cut(rest, ":") // after the account
 	what, name, _ := strings.Cut(rest, "/")
-	if what != "" && what != "oidc-provider" && accountOf(c.ARN) != string(ev.Account) {
+	if ev.Operation == "AssumeRole" && accountOf(c.ARN) != string(ev.Account) {
 		return "AWSAccount", ""
 	}
 	switch what {

@@ -171,7 +171,7 @@ func TestUnprepared(t *testing.T) {
 			plus.After = func(store.Outcome) (store.Rest, error) {
 				return store.Rest{
 					Bind:     &r.ID,
-					Event:    &store.Event{ID: r.ID, Account: seller, Time: noon(), Operation: "op", Records: []store.EventRecord{{ID: r.ID}}},
+					Event:    &store.Event{ID: r.ID, Account: seller, Time: plus.At, Operation: "op", Records: []store.EventRecord{{ID: r.ID}}},
 					Refusals: []store.Refusal{{ID: r.ID, Account: seller, Seller: seller, Time: noon()}},
 				}, nil
 			}
