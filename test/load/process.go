@@ -203,6 +203,7 @@ func (h *harness) serveBy(ctx context.Context, binary, name, keys string, where 
 	args := append([]string{
 		"serve", "--key-file", keys, "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0",
 		"--behind-proxy", "--throttle", "off", "--drain-delay", "0s",
+		"--events-kept", "0", // what is stored beforehand is of long ago
 	}, where...)
 	cmd := exec.Command(binary, args...) //nolint:gosec // it is what was built
 	cmd.Env = append(clean(os.Environ()), "METERD_ADMIN_TOKEN="+adminToken)
