@@ -40,9 +40,10 @@ func newAuditDigests() *cobra.Command {
 	var after int64
 	cmd := &cobra.Command{
 		Use: "digests", Short: "List the digests of the trail, oldest first", Args: exactly(),
-		Long: `List the digests of the trail. A server makes one when it starts, every hour, and
-when it stops. Each lists how far every chain of events goes, and has the hash of
-the one before: whoever keeps one where the server's operator cannot change it,
+		Long: `List the digests of the trail. A server makes one when it starts, every hour, when
+it stops, and whenever it writes the trail into files (trail_files); none if there
+was no event since. Each lists how far every chain of events goes, and has the hash
+of the one before: whoever keeps one where the server's operator cannot change it,
 can prove later that no event of before was changed. JSON is what 'meterd audit
 verify --digests' reads.`,
 		Example: `  meterd audit digests

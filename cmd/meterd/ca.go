@@ -22,9 +22,9 @@ func newCACreate() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "create DIR", Short: "Make a CA and a server certificate with AWS's names, in a folder", Args: exactly("DIR"),
 		Long: `Make a CA, and a certificate of it for a server that stands in for AWS: its names
-are those of AWS's metering and entitlement services and of STS in every region,
-localhost, 127.0.0.1, ::1, and --hosts. The CA can sign within AWS's domains and
-for those others, and for nothing else.
+are those of AWS's metering and entitlement services, of STS and of CloudTrail in
+every region, localhost, 127.0.0.1, ::1, and --hosts. The CA can sign within AWS's
+domains and for those others, and for nothing else.
 
 DIR gets ca.pem, ca-key.pem, server.pem and server-key.pem. What is there already
 is never overwritten. Nobody trusts the CA yet: 'meterd ca trust-help DIR' says

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"strconv"
 
@@ -24,9 +25,12 @@ func newEventList() *cobra.Command {
 		Long: `List the calls that were made, refused ones among them: newest first, of one
 account after the other. JSON and YAML are the records of AWS CloudTrail; tables
 and CSV show what most questions are about. An account that wants to see its own
-calls asks with the AWS CLI: aws cloudtrail lookup-events.`,
+calls asks with the AWS CLI: aws cloudtrail lookup-events. What an operator did and
+no history tells has names such as meterd:Backup; account 000000000000 has what was
+done to all accounts.`,
 		Example: `  meterd event list --account 210987654321 --limit 20
   meterd event list --event MeterUsage --from 2026-09-15T00:00:00Z --output csv
+  meterd event list --event meterd:Backup
   meterd event list --key AKIAMETERDSELLER0001 --output json`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			query, err := span.query(cmd)
@@ -56,7 +60,7 @@ type trailEvent struct {
 		EventTime, EventName, EventID, RequestID, AWSRegion, SourceIPAddress, UserAgent string
 		RecipientAccountID, ErrorCode, ErrorMessage                                     string
 
-		UserIdentity        struct{ ARN, AccessKeyID string }
+		UserIdentity        struct{ ARN, PrincipalID, InvokedBy, AccessKeyID string }
 		RequestParameters   struct{ ProductCode string }
 		AdditionalEventData struct{ Calls int64 }
 	}
@@ -73,9 +77,9 @@ var eventView = view[trailEvent]{
 	columns: []string{"time", "event", "account", "product", "principal", "access_key_id", "region", "source_ip", "error", "message", "calls", "user_agent", "request_id", "id"},
 	narrow:  []string{"time", "event", "account", "access_key_id", "region", "error"},
 	row: func(e *trailEvent) []string {
-		s := &e.shown
+		s, who := &e.shown, &e.shown.UserIdentity
 		return []string{
-			s.EventTime, s.EventName, s.RecipientAccountID, s.RequestParameters.ProductCode, s.UserIdentity.ARN, s.UserIdentity.AccessKeyID,
+			s.EventTime, s.EventName, s.RecipientAccountID, s.RequestParameters.ProductCode, cmp.Or(who.ARN, who.PrincipalID, who.InvokedBy), who.AccessKeyID,
 			s.AWSRegion, s.SourceIPAddress, s.ErrorCode, s.ErrorMessage, strconv.FormatInt(max(1, s.AdditionalEventData.Calls), 10),
 			s.UserAgent, s.RequestID, s.EventID,
 		}

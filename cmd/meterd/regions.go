@@ -30,7 +30,7 @@ var regionView = view[servedRegion]{
 	columns: []string{"region", "partition", "batch_meter_usage", "meter_usage", "register_usage", "resolve_customer", "usage_only", "preview", "hosts"},
 	narrow:  []string{"region", "batch_meter_usage", "meter_usage", "register_usage", "resolve_customer"},
 	row: func(r *servedRegion) []string {
-		from := func(op metering.Operation) string { return cmp.Or(strings.Join(r.Operations[op], " "), "-") }
+		from := func(op metering.Operation) string { return cmp.Or(strings.Join(r.Operations[op], " "), "none") }
 		return []string{
 			r.Region, r.Partition, from(metering.BatchMeterUsage), from(metering.MeterUsage), from(metering.RegisterUsage), from(metering.ResolveCustomer),
 			strconv.FormatBool(r.UsageOnly), strconv.FormatBool(r.Preview), strings.Join(r.Hosts, " "),

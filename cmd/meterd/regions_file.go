@@ -205,8 +205,8 @@ func (f *regionsFile) operation(r *metering.Regions, node ast.Node) {
 	t := metering.Table{Operation: metering.Operation(f.need(node, fields, "operation")), Source: f.source(fields)}
 	platforms, known := callableFrom[t.Operation]
 	switch at := fields["operation"]; {
-	case t.Operation == metering.GetEntitlements:
-		f.add(at, "operation: GetEntitlements is answered in every region, and has no table")
+	case t.Operation == metering.GetEntitlements, t.Operation == metering.LookupEvents:
+		f.add(at, "operation: %s is answered in every region, and has no table", t.Operation)
 	case t.Operation != "" && !known:
 		f.add(at, "operation: %q is none of BatchMeterUsage, MeterUsage, RegisterUsage, ResolveCustomer", t.Operation)
 	}

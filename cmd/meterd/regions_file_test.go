@@ -128,6 +128,7 @@ func TestRegionsProblems(t *testing.T) {
 		{"base: aws\noperations: [BatchMeterUsage]", []string{"r.yaml:2:14: this is not lines of the form name: value, with the names operation, platforms, regions, source"}},
 		{acme + "operations:\n  - operation: batchMeterUsage\n    regions: [a-1]", []string{`r.yaml:4:16: operation: "batchMeterUsage" is none of BatchMeterUsage, MeterUsage, RegisterUsage, ResolveCustomer`}},
 		{acme + "operations:\n  - operation: GetEntitlements\n    regions: [a-1]", []string{"r.yaml:4:16: operation: GetEntitlements is answered in every region, and has no table"}},
+		{acme + "operations:\n  - operation: LookupEvents\n    regions: [a-1]", []string{"r.yaml:4:16: operation: LookupEvents is answered in every region, and has no table"}},
 		{acme + "operations:\n  - regions: [a-1]", []string{"r.yaml:4:5: operation is missing"}},
 		{acme + "operations:\n  - operation: MeterUsage", []string{"r.yaml:4:5: regions is missing"}},
 		{acme + "operations:\n  - operation: MeterUsage\n    regions: []", []string{"r.yaml:5:14: regions: the list is empty"}},

@@ -20,8 +20,8 @@ type Events struct {
 func (s *Service) serveEvents(api huma.API) {
 	huma.Register(api, operation(api, everyone, "list-events", http.MethodGet, "/events", "List the calls that were made, refused ones among them: newest first, of one account after the other"),
 		func(ctx context.Context, in *struct {
-			Account metering.AccountID `query:"account" doc:"The account that called; without it, every account's."`
-			Event   metering.Operation `query:"event" doc:"The operation's name, such as BatchMeterUsage; without it, every one." maxLength:"128" pattern:"^[A-Za-z0-9]*$"`
+			Account metering.AccountID `query:"account" doc:"The account that called, 000000000000 for what an operator did to all of them; without it, every account's."`
+			Event   metering.Operation `query:"event" doc:"The operation's name, such as BatchMeterUsage; without it, every one." maxLength:"128" pattern:"^[A-Za-z0-9:]*$"`
 			Key     string             `query:"key" doc:"The access key's id; without it, every one." maxLength:"128"`
 			Span
 			Page

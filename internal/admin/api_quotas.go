@@ -104,7 +104,7 @@ func (s *Service) serveQuotas(api huma.API) {
 			Page
 		},
 		) (*body[Quotas], error) {
-			if in.Account != "" && !bearerOf(ctx).sees(in.Account) {
+			if in.Account != "" && (!in.Account.Valid() || !bearerOf(ctx).sees(in.Account)) {
 				return nil, s.refusal(ctx, fmt.Errorf("account %q: %w", in.Account, ErrNotFound))
 			}
 			return &body[Quotas]{s.quotas(ctx, in.Account, in.Limit, in.Cursor)}, nil

@@ -83,6 +83,15 @@ func TestEvents(t *testing.T) {
 		t.Errorf("a seller sees %q, want %q", got, want)
 	}
 	own.want(http.StatusNotFound, "GET", "/events?account="+buyer, "")
+	gone := &store.Event{ID: metering.ID{15: 99}, Account: "333344445555", Operation: metering.MeterUsage, Time: noon}
+	call := store.Call{Account: gone.Account, At: noon, After: func(store.Outcome) (store.Rest, error) { return store.Rest{Event: gone}, nil }}
+	if _, err := d.service.Store.Append(context.Background(), call); err != nil {
+		t.Fatal(err)
+	}
+	if got := list(d, "account=333344445555", 7); len(got) != 1 {
+		t.Errorf("of an account that was taken out of the catalogue: %q", got)
+	}
+	own.want(http.StatusNotFound, "GET", "/events?account=333344445555", "")
 	d.want(http.StatusNotFound, "GET", "/events?account=999999999999", "")
 	d.want(http.StatusUnprocessableEntity, "GET", "/events?event=%00", "")
 }

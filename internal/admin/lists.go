@@ -127,11 +127,11 @@ func (s *Service) callersSeen(ctx context.Context, account metering.AccountID) (
 	return []metering.AccountID{account}, nil
 }
 
-// callers are the accounts that can have called: those of the catalogue and those
-// of its keys, in order.
+// callers are the accounts that can have called: those of the catalogue, those of
+// its keys, and the one of what an operator does to all, in order.
 func (s *Service) callers() []metering.AccountID {
 	known := s.Store.Catalog()
-	all := make(map[metering.AccountID]bool)
+	all := map[metering.AccountID]bool{ofAll: true}
 	for e := range known.All(store.KindAccount) {
 		all[e.(*store.Account).ID] = true
 	}

@@ -8,7 +8,7 @@ import (
 // Quota is how often an account may call an operation.
 type Quota struct {
 	Account   metering.AccountID `json:"account" required:"false" doc:"The account that it is for, or every: those that have none of their own." example:"111122223333"`
-	Operation metering.Operation `json:"operation" required:"false" enum:"BatchMeterUsage,MeterUsage,RegisterUsage,ResolveCustomer,GetEntitlements" doc:"The operation whose calls it counts, in each region." example:"MeterUsage"`
+	Operation metering.Operation `json:"operation" required:"false" enum:"BatchMeterUsage,MeterUsage,RegisterUsage,ResolveCustomer,GetEntitlements,LookupEvents" doc:"The operation whose calls it counts, in each region." example:"MeterUsage"`
 	PerSecond float64            `json:"per_second" required:"false" doc:"Calls a second, from 0.001 to 1000000; one second's worth of them, and one at the least, may come at once." example:"200"`
 }
 
@@ -22,6 +22,7 @@ type QuotaState struct {
 // quotaOperations are those that have quotas.
 var quotaOperations = []metering.Operation{
 	metering.BatchMeterUsage, metering.MeterUsage, metering.RegisterUsage, metering.ResolveCustomer, metering.GetEntitlements,
+	metering.LookupEvents,
 }
 
 // Rates that can be told from none, and from no limit.

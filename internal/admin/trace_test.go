@@ -197,7 +197,16 @@ func TestActsInTheTrail(t *testing.T) {
 		if got != want || !ev.Time.Equal(noon) {
 			t.Errorf("%s at %s; want %s at %s", got, ev.Time.Format(time.RFC3339), want, noon.Format(time.RFC3339))
 		}
+		// Whoever reads the name in a record finds the record by it.
+		name, _, _ := strings.Cut(want, " ")
+		for _, query := range []string{"event=" + name, "account=" + string(account)} {
+			events := d.want(http.StatusOK, "GET", "/events?"+query, "")["events"].([]any)
+			if len(events) != 1 || events[0].(map[string]any)["eventName"] != name {
+				t.Errorf("%s: %v", query, events)
+			}
+		}
 	}
+	d.as(store.RoleSeller, "210987654321").want(http.StatusNotFound, "GET", "/events?account="+string(ofAll), "")
 }
 
 // fullStore has no room for calls.

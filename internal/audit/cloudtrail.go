@@ -62,7 +62,7 @@ func AppendCloudTrail(b []byte, ev *store.Event) []byte {
 	b = appendIdentity(appendName(b, "userIdentity"), ev)
 	b = appendText(b, "eventTime", ev.Time.UTC().Format(time.RFC3339))
 	b = appendText(b, "eventSource", Source(ev.Operation))
-	b = appendText(b, "eventName", strings.TrimPrefix(string(ev.Operation), ours+":"))
+	b = appendText(b, "eventName", string(ev.Operation))
 	b = appendText(b, "awsRegion", ev.Region)
 	b = appendTextIfAny(b, "sourceIPAddress", ev.SourceIP) // a proxy hides it
 	b = appendTextIfAny(b, "userAgent", ev.UserAgent)
