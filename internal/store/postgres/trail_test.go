@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"encoding/binary"
+	"errors"
 	"sync"
 	"testing"
 	"time"
@@ -128,4 +129,36 @@ func execute(t *testing.T, url, sql string, args ...any) {
 	if _, err := conn.Exec(t.Context(), sql, args...); err != nil {
 		t.Fatalf("%s: %v", sql, err)
 	}
+}
+
+// TestExpiryPassesDamage: an event that cannot be read stays, with what came after
+// it in its chain, and keeps no other chain from being let go of.
+func TestExpiryPassesDamage(t *testing.T) {
+	t.Parallel()
+	pgtest.Each(t, func(t *testing.T, c *pgtest.Cluster) {
+		url := migrated(t, c)
+		for n := range 3 {
+			s := open(t, url)
+			for i := range 5 { // by two committers: one has two of them
+				leave(t, s, 1, 100*(n+1)+i, true)
+			}
+		}
+		s := open(t, url)
+		execute(t, url, `UPDATE event SET body = substr(body, 1, 60)
+			WHERE id IN (SELECT id FROM event WHERE number = 1 AND chain IN (SELECT chain FROM event WHERE number = 2) ORDER BY chain LIMIT 1)`)
+		chains := len(extentsOf(t, s))
+		err := s.Expire(t.Context(), store.Expiry{Events: noon().Add(time.Hour)})
+		if !errors.As(err, new(*store.DamageError)) {
+			t.Errorf("it is not told: %v", err)
+		}
+		gone := 0
+		for _, e := range extentsOf(t, s) {
+			if e.Floor == e.Head {
+				gone++
+			}
+		}
+		if gone != chains-1 {
+			t.Errorf("%d of %d chains are gone, want all but one", gone, chains)
+		}
+	})
 }
