@@ -92,6 +92,10 @@ type steps struct {
 // do not fit, the next one may say that they have changed places.
 func (s *steps) step(ev *store.Event) {
 	r, hash := s.v.report, ev.Hash()
+	if ev.Number < 1 {
+		r.ofEvent(EventInserted, ev, "events are numbered from 1 on")
+		return
+	}
 	if ev.Number <= s.at.Number {
 		r.ofEvent(EventInserted, ev, "its place is taken by another event")
 		return

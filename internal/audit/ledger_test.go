@@ -277,3 +277,21 @@ func TestUnlisted(t *testing.T) {
 		}
 	}
 }
+
+// TestNoNumber: an event of a number that none has, below 1, is told as one that was
+// put in, also where a floor below it makes room.
+func TestNoNumber(t *testing.T) {
+	each(t, func(t *testing.T, e engine) {
+		w := newWorld(t, e)
+		w.calls(6)
+		items := w.items()
+		planted := *items[slices.IndexFunc(items, func(i store.Item) bool { return i.Event != nil })].Event
+		planted.ID, planted.Number = w.ids.New(), -5
+		for _, floor := range []int64{0, -10} {
+			x := tampering{fmt.Sprintf("after %d", floor), func(items []store.Item) []store.Item {
+				return append(items, store.Item{Event: &planted}, store.Item{Floor: &store.CarriedFloor{Chain: planted.Chain, Place: store.Place{Number: floor}}})
+			}, audit.EventInserted}
+			x.try(t, e, items)
+		}
+	})
+}

@@ -3,6 +3,7 @@ package identity
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/meterd/meterd/internal/caller"
 	"github.com/meterd/meterd/internal/metering"
@@ -42,13 +43,27 @@ func (s *Service) knownByToken(c *call, t *Token, f form) {
 		return
 	}
 	ev := s.Callers.Event(nil, c.Request)
-	ev.Account = account
+	ev.Account, ev.Region = account, s.regionOf(c.Host)
 	ev.Caller = store.EventCaller{
 		ARN:    storable(providerARN(account, t.Issuer)),
 		UserID: storable(providerName(t.Issuer) + ":" + t.Audience + ":" + t.Subject),
 		Origin: metering.OriginWebIdentity,
 	}
 	s.known(c, ev, f)
+}
+
+// globalRegion is the region of the events of the endpoint that has none in its name.
+const globalRegion = "us-east-1"
+
+// regionOf is the region of a call that nobody has signed for one: that of the
+// endpoint's name. Without it no lookup, which is of a region, would find the call.
+func (s *Service) regionOf(host string) string {
+	for label := range strings.SplitSeq(host, ".") {
+		if s.Regions.Listed(label) {
+			return label
+		}
+	}
+	return globalRegion
 }
 
 // told adds the session that was issued, apart from its secrets.
@@ -90,7 +105,8 @@ func (s *Service) keep(c *call, f *Error, err error) {
 	}
 	// Some are refused before, or without, their account's throttle.
 	if f.Code == Throttling || f.Code == SignatureDoesNotMatch || c.action == opAssumeRoleWithWebIdentity {
-		of := caller.FloodOf{Account: ev.Account, Region: s.Regions.Counted(ev.Region), Operation: ev.Operation, Name: string(f.Code)}
+		// Of the region of a host's name nobody has signed anything: it counts as none.
+		of := caller.FloodOf{Account: ev.Account, Region: s.Regions.Counted(c.who.Region), Operation: ev.Operation, Name: string(f.Code)}
 		calls := s.floods.Add(of, s.kept.Allow(of.Account, of.Region, of.Operation))
 		if calls == 0 {
 			return

@@ -92,13 +92,13 @@ func TestTrail(t *testing.T) {
 		{"unknown key", "AKIANOBODY", usual, nil},
 		{"nobody", "", usual, nil},
 		{"no operation of this door", "AKIAROOT", []string{"Action", "GetSessionToken"}, nil},
-		{"a pod", who, []string{"RoleArn", app}, []string{web + who + " with  from 192.0.2.1  roleArn=" + app + " roleSessionName=pod" + issued +
+		{"a pod", who, []string{"RoleArn", app}, []string{web + who + " with  from 192.0.2.1 us-east-1 roleArn=" + app + " roleSessionName=pod" + issued +
 			" → assumedRoleUser.assumedRoleId=AROA2:pod → assumedRoleUser.arn=arn:aws:sts::111122223333:assumed-role/app/pod" +
 			" → subjectFromWebIdentityToken=" + who + " → audience=sts.amazonaws.com → provider=arn:aws:iam::111122223333:oidc-provider/oidc.example"}},
-		{"another pod", who + "s", []string{"RoleArn", app}, []string{web + who + "s with  from 192.0.2.1  roleArn=" + app + " roleSessionName=pod: AccessDenied"}},
-		{"a pod of another role", who, []string{"RoleArn", app + "s"}, []string{web + who + " with  from 192.0.2.1  roleArn=" + app + "s roleSessionName=pod: AccessDenied"}},
+		{"another pod", who + "s", []string{"RoleArn", app}, []string{web + who + "s with  from 192.0.2.1 us-east-1 roleArn=" + app + " roleSessionName=pod: AccessDenied"}},
+		{"a pod of another role", who, []string{"RoleArn", app + "s"}, []string{web + who + " with  from 192.0.2.1 us-east-1 roleArn=" + app + "s roleSessionName=pod: AccessDenied"}},
 		{"a pod in an account that is not there", who, []string{"RoleArn", "arn:aws:iam::999988887777:role/app"}, nil},
-		{"a pod's token that is over", "over " + who, []string{"RoleArn", app}, []string{web + who + " with  from 192.0.2.1  roleArn=" + app + " roleSessionName=pod: ExpiredTokenException"}},
+		{"a pod's token that is over", "over " + who, []string{"RoleArn", app}, []string{web + who + " with  from 192.0.2.1 us-east-1 roleArn=" + app + " roleSessionName=pod: ExpiredTokenException"}},
 		{"a forged token", "forged " + who, []string{"RoleArn", app}, nil},
 	} {
 		o := newOffice(t)
@@ -124,6 +124,19 @@ func TestTrail(t *testing.T) {
 		got := o.events(t)
 		if strings.Join(got, "\n") != strings.Join(tt.events, "\n") {
 			t.Errorf("%s:\n%s\nwant\n%s", tt.name, strings.Join(got, "\n"), strings.Join(tt.events, "\n"))
+		}
+	}
+}
+
+// TestRegionOfHost: a call that nobody has signed happened where its endpoint is.
+func TestRegionOfHost(t *testing.T) {
+	o := newOffice(t)
+	for host, want := range map[string]string{
+		"sts.amazonaws.com": "us-east-1", "sts.eu-west-1.amazonaws.com": "eu-west-1", "sts-fips.us-west-2.amazonaws.com": "us-west-2",
+		"sts.us-gov-west-1.amazonaws.com:443": "us-gov-west-1", "sts.nowhere-1.amazonaws.com": "us-east-1", "127.0.0.1:8000": "us-east-1", "": "us-east-1",
+	} {
+		if got := o.regionOf(host); got != want {
+			t.Errorf("%s: %s, want %s", host, got, want)
 		}
 	}
 }

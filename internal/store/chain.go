@@ -2,10 +2,12 @@ package store
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -201,17 +203,22 @@ type DigestQuery struct {
 }
 
 // ExpireTrail takes the events before a time off each chain, up to the first that
-// is to be kept. drop lets go of some and moves the chain's floor up to the last of
-// them, all of it or nothing.
+// is to be kept or that is damaged, which is an error in the end. drop lets go of
+// some and moves the chain's floor up to the last of them, all of it or nothing.
 func ExpireTrail(ctx context.Context, t Chains, before time.Time, drop func(ctx context.Context, old []Event, floor CarriedFloor) error) error {
 	extents, err := t.Extents(ctx)
 	if err != nil {
 		return err
 	}
+	var damage error // of the first chain that has some
 	for _, e := range extents {
 		q := TrailQuery{Chain: e.Chain, After: e.Floor.Number}
 		for more := q.After < e.Head.Number; more; {
 			page, err := t.Trail(ctx, q)
+			if errors.As(err, new(*DamageError)) {
+				damage = cmp.Or(damage, err)
+				break
+			}
 			if err != nil {
 				return err
 			}
@@ -229,7 +236,7 @@ func ExpireTrail(ctx context.Context, t Chains, before time.Time, drop func(ctx 
 			q.Cursor = page.Next
 		}
 	}
-	return nil
+	return damage
 }
 
 // Chains is the trail by its chains.

@@ -132,8 +132,10 @@ func (s *Store) Extents(ctx context.Context) ([]store.Extent, error) {
 
 func (s *Store) extents(ctx context.Context) ([]store.Extent, error) {
 	var all []store.Extent
+	at := make(map[metering.ID]int) // where in all a chain is
 	err := s.each([]byte{familyFloor}, func(key, fields string) error {
 		floor, err := decodeFloor(key, fields)
+		at[floor.Chain] = len(all)
 		all = append(all, store.Extent{Chain: floor.Chain, Floor: floor.Place, Head: floor.Place})
 		return err
 	})
@@ -144,23 +146,23 @@ func (s *Store) extents(ctx context.Context) ([]store.Extent, error) {
 	if err != nil {
 		return nil, readError(err)
 	}
-	for ok := it.First(); ok; ok = it.SeekGE(after(placesOf(nil, all[len(all)-1].Chain))) {
+	for ok := it.First(); ok; {
 		chain, _, err := parsePlace(string(it.Key()))
 		if err != nil {
 			return nil, errors.Join(err, it.Close())
 		}
-		it.SeekLT(after(placesOf(nil, chain)))
+		end := after(placesOf(nil, chain))
+		it.SeekLT(end)
 		head, err := s.placeAt(it)
 		if err != nil {
 			return nil, errors.Join(err, it.Close())
 		}
-		extent := store.Extent{Chain: chain}
-		if i := slices.IndexFunc(all, func(e store.Extent) bool { return e.Chain == chain }); i >= 0 {
-			extent = all[i]
-			all = slices.Delete(all, i, i+1)
+		i, known := at[chain]
+		if !known {
+			i, all = len(all), append(all, store.Extent{Chain: chain})
 		}
-		extent.Head = head
-		all = append(all, extent)
+		all[i].Head = head
+		ok = it.SeekGE(end)
 	}
 	return all, closeIterator(it)
 }

@@ -77,7 +77,7 @@ func (c *committer) settle(group []*request) {
 func (c *committer) commit(group []*request) error {
 	ctx, cancel := context.WithTimeout(context.Background(), groupTime)
 	defer cancel()
-	if c.chain == (store.Chain{}) {
+	if c.chain.Head().Number == 0 { // it has no event yet, and begins after the newest digest
 		c.chain = store.NewChain(*c.s.sealed.Load())
 	}
 	for broken := 0; ; {

@@ -69,6 +69,7 @@ func page[T, At any](ctx context.Context, s *Store, l list[T, At], limit int, cu
 // querier is a connection, or a transaction on one.
 type querier interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+	SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults
 }
 
 func (l *list[T, At]) fill(ctx context.Context, conn querier, sql string, args []any, limit int) (store.Page[T], error) {

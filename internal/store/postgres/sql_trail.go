@@ -34,7 +34,9 @@ FROM event
 WHERE chain = $1
 ORDER BY number DESC LIMIT 1`
 
-const findChains = `SELECT id, floor, floor_hash FROM chain`
+const findChains = `SELECT id FROM chain WHERE id > $1 ORDER BY id LIMIT $2`
+
+const findFloors = `SELECT id, floor, floor_hash FROM chain WHERE id = ANY($1::uuid[])`
 
 const insertChains = `INSERT INTO chain (id, floor, floor_hash)
 SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::bytea[])

@@ -55,6 +55,7 @@ func Statements() []Statement {
 		{"events by place", eventsByPlace},
 		{"last event by place", lastByPlace},
 		{"chains", findChains},
+		{"floors", findFloors},
 		{"insert chains", insertChains},
 		{"digests", findDigests},
 		{"last digest", lastDigest},

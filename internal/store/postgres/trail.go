@@ -1,10 +1,12 @@
 package postgres
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -123,37 +125,65 @@ func (s *Store) Trail(ctx context.Context, q store.TrailQuery) (store.Page[store
 	}, q.Limit, q.Cursor)
 }
 
+// chainsAtOnce is how many chains are looked at in one read, which has its own time
+// for it: of chains there are more with every start of a node.
+const chainsAtOnce = 256
+
 // Extents lists the chains: a query for each, however long they are.
 func (s *Store) Extents(ctx context.Context) ([]store.Extent, error) {
 	var all []store.Extent
-	err := s.reading(ctx, func(ctx context.Context, conn querier) error {
-		rows, err := conn.Query(ctx, findChains)
-		if err != nil {
+	for after := (metering.ID{}); ; after = all[len(all)-1].Chain {
+		var some []store.Extent
+		err := s.reading(ctx, func(ctx context.Context, conn querier) (err error) {
+			some, err = extentsAfter(ctx, conn, after)
 			return err
+		})
+		if err != nil || len(some) == 0 {
+			return all, err
 		}
-		floors, err := pgx.CollectRows(rows, scanFloor)
-		if err != nil {
-			return damage(err)
-		}
-		all = all[:0]
-		for _, floor := range floors {
-			rows, err := conn.Query(ctx, lastByPlace, [16]byte(floor.Chain))
-			if err != nil {
-				return err
-			}
+		all = append(all, some...)
+	}
+}
+
+// extentsAfter lists some chains by their ids. Where a chain begins is read after
+// where it ends: of one whose events expire in between, it says where it has ended.
+func extentsAfter(ctx context.Context, conn querier, after metering.ID) ([]store.Extent, error) {
+	rows, err := conn.Query(ctx, findChains, [16]byte(after), chainsAtOnce)
+	if err != nil {
+		return nil, err
+	}
+	ids, err := pgx.CollectRows(rows, pgx.RowTo[[16]byte])
+	if err != nil || len(ids) == 0 {
+		return nil, err
+	}
+	var b pgx.Batch
+	heads := make(map[metering.ID]store.Place, len(ids))
+	for _, id := range ids {
+		b.Queue(lastByPlace, id).Query(func(rows pgx.Rows) error {
 			last, err := pgx.CollectRows(rows, scanEvent)
-			if err != nil {
-				return damage(err)
-			}
-			e := store.Extent{Chain: floor.Chain, Floor: floor.Place, Head: floor.Place}
 			if len(last) > 0 {
-				e.Head = store.Place{Number: last[0].Number, Hash: last[0].Hash()}
+				heads[id] = store.Place{Number: last[0].Number, Hash: last[0].Hash()}
 			}
-			all = append(all, e)
-		}
-		return nil
+			return damage(err)
+		})
+	}
+	var floors []store.CarriedFloor
+	b.Queue(findFloors, ids).Query(func(rows pgx.Rows) (err error) {
+		floors, err = pgx.CollectRows(rows, scanFloor)
+		return damage(err)
 	})
-	return all, err
+	if err := conn.SendBatch(ctx, &b).Close(); err != nil {
+		return nil, err
+	}
+	slices.SortFunc(floors, func(a, b store.CarriedFloor) int { return bytes.Compare(a.Chain[:], b.Chain[:]) })
+	some := make([]store.Extent, len(floors))
+	for i, floor := range floors {
+		some[i] = store.Extent{Chain: floor.Chain, Floor: floor.Place, Head: floor.Place}
+		if head := heads[floor.Chain]; head.Number > floor.Number {
+			some[i].Head = head
+		}
+	}
+	return some, nil
 }
 
 // damage marks an error of what is damaged, for those who go on without.
