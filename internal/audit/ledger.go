@@ -30,34 +30,11 @@ type ledger struct {
 // sum is a sum of hashes, word by word.
 type sum [4]uint64
 
-// begin finds out from when on there are events: from where the first chain begins
-// again, if any has lost its beginning. Each one begins with an event that was to be
-// kept, so all that came later, by the service's clock, are there.
-func (l *ledger) begin(ctx context.Context, v *verifier) error {
+// begin makes the key, and learns since when there must be events.
+func (l *ledger) begin(v *verifier) {
 	rand.Read(l.key[:]) // never fails, by its contract
 	l.hours, l.early = make(map[metering.Hour]*[2]sum), make(map[metering.Hour]bool)
-	expired := false
-	var first time.Time
-	for _, id := range v.order {
-		c := v.chains[id]
-		expired = expired || c.extent.Floor.Number > 0
-		for ev, err := range v.chained(ctx, id, c.extent.Floor.Number, nil) {
-			if err != nil {
-				return err
-			}
-			if first.IsZero() || ev.Time.Before(first) {
-				first = ev.Time
-			}
-			break
-		}
-	}
-	switch {
-	case expired && first.IsZero():
-		l.since = metering.Hour(math.MaxInt32).Time() // all of them are gone
-	case expired:
-		l.since, v.report.Since = first, first
-	}
-	return nil
+	l.since, v.report.Since = v.since, v.since
 }
 
 // made takes in what an event has made.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/meterd/meterd/internal/metering"
 	"github.com/meterd/meterd/internal/store"
@@ -61,6 +62,7 @@ type verifier struct {
 	order   []metering.ID // of chains
 	begun   map[metering.ID]bool
 	harm    map[string]bool // what is damaged and was told
+	since   time.Time       // when all events are kept
 	ledger  ledger
 }
 
@@ -74,9 +76,7 @@ func (v *verifier) run(ctx context.Context) error {
 	if err := v.learnLaterDigests(ctx); err != nil {
 		return err
 	}
-	if err := v.ledger.begin(ctx, v); err != nil {
-		return err
-	}
+	v.ledger.begin(v)
 	for _, id := range v.order {
 		if err := v.walk(ctx, v.chains[id]); err != nil {
 			return err
@@ -119,6 +119,7 @@ func (v *verifier) findChains(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	extents, v.since = store.KeptSince(extents)
 	for _, e := range extents {
 		c := v.chainOf(e.Chain)
 		c.extent, c.found = e, true

@@ -202,15 +202,36 @@ type DigestQuery struct {
 	Cursor string
 }
 
+// expired is no chain of events: its floor says since when events are kept. The
+// number is that time, in nanoseconds since 1970.
+var expired = metering.ID{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
+
+// KeptSince takes out of the extents of a store since when all events are kept, by
+// the service's clock: what came before may be gone, of one chain and not of another.
+// The zero time says that nothing is gone.
+func KeptSince(all []Extent) (chains []Extent, since time.Time) {
+	for _, e := range all {
+		if e.Chain == expired {
+			since = time.Unix(0, e.Floor.Number).UTC()
+		} else {
+			chains = append(chains, e)
+		}
+	}
+	return chains, since
+}
+
 // ExpireTrail takes the events before a time off each chain, up to the first that
 // is to be kept or that is damaged, which is an error in the end. drop lets go of
-// some and moves the chain's floor up to the last of them, all of it or nothing.
+// some and moves the chain's floor up to the last of them, all of it or nothing; it
+// is first told, with no event, since when they are kept: so that is known however
+// far it comes.
 func ExpireTrail(ctx context.Context, t Chains, before time.Time, drop func(ctx context.Context, old []Event, floor CarriedFloor) error) error {
 	extents, err := t.Extents(ctx)
 	if err != nil {
 		return err
 	}
 	var damage error // of the first chain that has some
+	noted := false
 	for _, e := range extents {
 		q := TrailQuery{Chain: e.Chain, After: e.Floor.Number}
 		for more := q.After < e.Head.Number; more; {
@@ -228,6 +249,12 @@ func ExpireTrail(ctx context.Context, t Chains, before time.Time, drop func(ctx 
 			}
 			if old == 0 {
 				break
+			}
+			if !noted {
+				if err := drop(ctx, nil, CarriedFloor{expired, Place{Number: before.UnixNano()}}); err != nil {
+					return err
+				}
+				noted = true
 			}
 			last := &page.Items[old-1]
 			if err := drop(ctx, page.Items[:old], CarriedFloor{e.Chain, Place{last.Number, last.Hash()}}); err != nil {

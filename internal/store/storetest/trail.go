@@ -160,6 +160,13 @@ func (k *court) expiresFromTheFront(last store.TrailDigest) {
 	if err := k.store.Expire(k.Context(), store.Expiry{Events: noon().Add(time.Hour + 10*time.Second)}); err != nil {
 		k.Fatal(err)
 	}
+	all, err := k.store.Extents(k.Context())
+	if err != nil {
+		k.Fatal(err)
+	}
+	if _, since := store.KeptSince(all); !since.Equal(noon().Add(time.Hour + 10*time.Second)) {
+		k.Errorf("events are kept since %s", since)
+	}
 	after := map[[32]byte]bool{{}: true}
 	for _, d := range k.digests() {
 		after[d.Hash()] = true
