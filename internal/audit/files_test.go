@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -211,24 +212,30 @@ func TestFilesHaveEachEventOnce(t *testing.T) {
 var errCut = errors.New("cut short")
 
 // cutting is a destination whose writer is cut short at a put: before it is done,
-// or after.
+// or after. Files are put by several at once.
 type cutting struct {
 	Destination
-	left  int
 	after bool
-	cut   bool
+
+	mu   sync.Mutex
+	left int
+	cut  bool
 }
 
 func (c *cutting) Put(ctx context.Context, name string, content []byte) error {
-	if c.cut {
-		return errCut
+	c.mu.Lock()
+	before := c.cut
+	if !before {
+		c.left--
+		c.cut = c.left < 0
 	}
-	c.left--
-	if c.cut = c.left < 0; c.cut && !c.after {
+	now := c.cut
+	c.mu.Unlock()
+	if before || now && !c.after {
 		return errCut
 	}
 	err := c.Destination.Put(ctx, name, content)
-	if c.cut {
+	if now {
 		return errCut
 	}
 	return err
