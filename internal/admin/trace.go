@@ -35,10 +35,7 @@ func (s *Service) act(ctx context.Context, op metering.Operation, account meteri
 
 // note writes an event, alone in its call.
 func (s *Service) note(ctx context.Context, ev *store.Event) error {
-	_, err := s.Store.Append(ctx, store.Call{
-		Account: ev.Account, Region: ev.Region, At: ev.Time,
-		After: func(store.Outcome) (store.Rest, error) { return store.Rest{Event: ev}, nil },
-	})
+	_, err := s.Store.Append(ctx, ev.Alone())
 	return err
 }
 

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/meterd/meterd/internal/caller"
 	"github.com/meterd/meterd/internal/metering"
 	"github.com/meterd/meterd/internal/store"
 )
@@ -167,7 +168,7 @@ func (p *player) kept(c *call, response *http.Response, body []byte) {
 			p.t.Errorf("%d %s: kept %d times, want %d", response.StatusCode, body, len(found), want)
 		}
 		for _, r := range found {
-			if r.Reason != name || r.Detail != storable(shorten(fault.Message)) || r.KeyID != c.key || !r.Time.Equal(p.world.clock.Now()) {
+			if r.Reason != name || r.Detail != caller.Text(shorten(fault.Message)) || r.KeyID != c.key || !r.Time.Equal(p.world.clock.Now()) {
 				p.t.Errorf("%s is kept as %+v", body, r)
 			}
 		}

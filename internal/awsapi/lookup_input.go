@@ -8,6 +8,7 @@ import (
 
 	"github.com/meterd/meterd/internal/audit"
 	"github.com/meterd/meterd/internal/awsjson"
+	"github.com/meterd/meterd/internal/caller"
 	"github.com/meterd/meterd/internal/metering"
 	"github.com/meterd/meterd/internal/store"
 )
@@ -200,7 +201,7 @@ func picker(key, value string) func(*store.Event) bool {
 
 func (in *lookupEventsInput) trace(ev *store.Event) {
 	add := func(name, value string) {
-		ev.Asked = append(ev.Asked, store.Detail{Name: name, Value: storable(value)})
+		ev.Asked = append(ev.Asked, store.Detail{Name: name, Value: caller.Text(value)})
 	}
 	if key, value := in.attribute(); key != "" {
 		add(audit.LookupKey, key)

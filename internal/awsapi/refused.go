@@ -37,7 +37,7 @@ func (s *Service) keep(ctx context.Context, req *request, f awsjson.Fault, err e
 	calls := int64(0) // of a flood
 	refusal := store.Refusal{
 		ID: req.uid, Time: req.now, RequestID: req.id, Operation: req.op, // there is one for a call: it has the call's id
-		Reason: f.Name, Detail: storable(loggable(err, f.Message)),
+		Reason: f.Name, Detail: caller.Text(loggable(err, f.Message)),
 	}
 	switch {
 	case errors.As(err, &unsigned):
@@ -57,7 +57,7 @@ func (s *Service) keep(ctx context.Context, req *request, f awsjson.Fault, err e
 			return
 		}
 	}
-	refusal.Account, refusal.KeyID, refusal.Region = req.caller.Account, req.caller.KeyID, storable(req.region)
+	refusal.Account, refusal.KeyID, refusal.Region = req.caller.Account, req.caller.KeyID, caller.Text(req.region)
 	refusal.Seller, refusal.Product = req.caller.Account, req.product
 	// Sellers meter in batches: one who names another's product needs to see it
 	// himself. Buyers meter others' products.
@@ -89,7 +89,7 @@ func (s *Service) keepClaimed(w http.ResponseWriter, r *http.Request, req *reque
 		return
 	}
 	_ = http.NewResponseController(w).Flush() // a writer that cannot sends it when this is done
-	refusal.Account, refusal.KeyID, refusal.Region = who.Account, who.KeyID, storable(region)
+	refusal.Account, refusal.KeyID, refusal.Region = who.Account, who.KeyID, caller.Text(region)
 	refusal.Seller, refusal.Detail = who.Account, "unverified: "+refusal.Detail
 	s.write(r.Context(), req, nil, *refusal)
 }
@@ -102,17 +102,10 @@ func (s *Service) write(ctx context.Context, req *request, ev *store.Event, refu
 		account = refusals[0].Account
 	}
 	_, err := s.Store.Append(context.WithoutCancel(ctx), store.Call{
-		Account: account, Region: storable(req.region), At: req.now,
+		Account: account, Region: caller.Text(req.region), At: req.now,
 		After: func(store.Outcome) (store.Rest, error) { return store.Rest{Event: ev, Refusals: refusals}, nil },
 	})
 	if err != nil {
 		s.Log.ErrorContext(ctx, "refused call not kept", "request_id", req.id, "error", err)
 	}
-}
-
-// storable is a text from outside as a store can keep it, cut to what it has room
-// for.
-func storable(s string) string {
-	const room = 256
-	return store.Storable(s, room)
 }

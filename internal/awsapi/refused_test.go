@@ -78,7 +78,7 @@ func TestLongRefusals(t *testing.T) {
 			}
 		}
 	}
-	if got := storable("a\x00\xffb"); got != "a\uFFFD\uFFFDb" {
+	if got := caller.Text("a\x00\xffb"); got != "a\uFFFD\uFFFDb" {
 		t.Errorf("storable: %q", got)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/meterd/meterd/internal/caller"
 	"github.com/meterd/meterd/internal/metering"
 	"github.com/meterd/meterd/internal/store"
 )
@@ -35,15 +36,15 @@ func (s *Service) refusedEvent(req *request, name, message string) *store.Event 
 	ev := s.event(req)
 	ev.Error, ev.Message = name, message
 	for i := range ev.Asked {
-		ev.Asked[i].Value = storable(ev.Asked[i].Value)
+		ev.Asked[i].Value = caller.Text(ev.Asked[i].Value)
 	}
 	for i := range ev.Records {
 		r := &ev.Records[i]
 		if store.CheckTime(r.Timestamp) != nil {
 			r.Timestamp = time.Time{}
 		}
-		r.Dimension, r.LicenseARN = storable(r.Dimension), storable(r.LicenseARN)
-		r.Buyer, r.Customer = metering.AccountID(storable(string(r.Buyer))), metering.CustomerID(storable(string(r.Customer)))
+		r.Dimension, r.LicenseARN = caller.Text(r.Dimension), caller.Text(r.LicenseARN)
+		r.Buyer, r.Customer = metering.AccountID(caller.Text(string(r.Buyer))), metering.CustomerID(caller.Text(string(r.Customer)))
 	}
 	return ev
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/meterd/meterd/internal/caller"
 	"github.com/meterd/meterd/internal/metering"
 	"github.com/meterd/meterd/internal/policy"
 	"github.com/meterd/meterd/internal/session"
@@ -26,7 +27,7 @@ func (s *Service) assumeRole(c *call, f form) (any, error) {
 		return nil, err
 	}
 	if len(in.Tags) > 0 {
-		c.ev.Asked = append(c.ev.Asked, store.Detail{Name: "tags", Value: storable(tagText(in.Tags))})
+		c.ev.Asked = append(c.ev.Asked, store.Detail{Name: "tags", Value: caller.Text(tagText(in.Tags))})
 	}
 	if len(in.Transitive) > 0 {
 		return nil, invalid("The parameter TransitiveTagKeys is not served here.")
@@ -123,9 +124,9 @@ func (s *Service) assumeRoleWithWebIdentity(c *call, f form) (any, error) {
 	}
 	told(&c.ev, &claims, creds)
 	c.ev.Told = append(c.ev.Told,
-		store.Detail{Name: "subjectFromWebIdentityToken", Value: storable(token.Subject)},
-		store.Detail{Name: "audience", Value: storable(token.Audience)},
-		store.Detail{Name: "provider", Value: storable(claims.Federation.Provider)},
+		store.Detail{Name: "subjectFromWebIdentityToken", Value: caller.Text(token.Subject)},
+		store.Detail{Name: "audience", Value: caller.Text(token.Audience)},
+		store.Detail{Name: "provider", Value: caller.Text(claims.Federation.Provider)},
 	)
 	return answerWebIdentity(&claims, creds, c.id), nil
 }

@@ -28,7 +28,7 @@ func (s *Service) known(c *call, ev store.Event, f form) {
 	}
 	for _, name := range names {
 		if value, given := f[name]; given {
-			ev.Asked = append(ev.Asked, store.Detail{Name: lowerFirst(name), Value: storable(value)})
+			ev.Asked = append(ev.Asked, store.Detail{Name: lowerFirst(name), Value: caller.Text(value)})
 		}
 	}
 	c.ev = ev
@@ -45,8 +45,8 @@ func (s *Service) knownByToken(c *call, t *Token, f form) {
 	ev := s.Callers.Event(nil, c.Request)
 	ev.Account, ev.Region = account, s.regionOf(c.Host)
 	ev.Caller = store.EventCaller{
-		ARN:    storable(providerARN(account, t.Issuer)),
-		UserID: storable(providerName(t.Issuer) + ":" + t.Audience + ":" + t.Subject),
+		ARN:    caller.Text(providerARN(account, t.Issuer)),
+		UserID: caller.Text(providerName(t.Issuer) + ":" + t.Audience + ":" + t.Subject),
 		Origin: metering.OriginWebIdentity,
 	}
 	s.known(c, ev, f)
@@ -115,7 +115,7 @@ func (s *Service) keep(c *call, f *Error, err error) {
 			ev.Calls = calls
 		}
 	}
-	ev.Error, ev.Message, ev.Told = string(f.Code), storable(f.Message), nil
+	ev.Error, ev.Message, ev.Told = string(f.Code), caller.Text(f.Message), nil
 	if err := s.write(context.WithoutCancel(c.Context()), &ev); err != nil {
 		s.Log.ErrorContext(c.Context(), "event not kept", "request_id", c.id, "error", err)
 	}
@@ -138,16 +138,6 @@ func (s *Service) handed(ctx context.Context, claims *session.Claims, creds sess
 
 // write commits an event, alone in its call.
 func (s *Service) write(ctx context.Context, ev *store.Event) error {
-	_, err := s.Store.Append(ctx, store.Call{
-		Account: ev.Account, Region: ev.Region, At: ev.Time,
-		After: func(store.Outcome) (store.Rest, error) { return store.Rest{Event: ev}, nil },
-	})
+	_, err := s.Store.Append(ctx, ev.Alone())
 	return err
-}
-
-// storable is a text from outside as a store can keep it, cut to what it has room
-// for.
-func storable(s string) string {
-	const room = 256
-	return store.Storable(s, room)
 }

@@ -99,6 +99,14 @@ func (ev *Event) Made(i int) (r metering.Record, ok bool) {
 	return r, true
 }
 
+// Alone is a call that leaves the event and nothing else.
+func (ev *Event) Alone() Call {
+	return Call{
+		Account: ev.Account, Region: ev.Region, At: ev.Time,
+		After: func(Outcome) (Rest, error) { return Rest{Event: ev}, nil },
+	}
+}
+
 // SumAllocations is what an event keeps of a record's allocations, which are in
 // canonical order.
 func SumAllocations(all []metering.Allocation) [32]byte {
